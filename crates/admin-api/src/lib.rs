@@ -1,0 +1,1 @@
+//! Canton's gRPC admin services over handles they are given.

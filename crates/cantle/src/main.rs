@@ -1,0 +1,2 @@
+//! The cantle binary: commands, logging and exit codes.
+fn main() {}

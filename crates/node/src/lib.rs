@@ -1,0 +1,1 @@
+//! From configuration to running nodes: start-up, initialization, health and shutdown.

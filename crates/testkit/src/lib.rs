@@ -1,0 +1,1 @@
+//! Fixtures and processes for tests. Never a dependency of what is shipped.

@@ -1,0 +1,2 @@
+//! The workspace checks and measures itself.
+fn main() {}
