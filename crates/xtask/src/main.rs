@@ -1,2 +1,32 @@
-//! The workspace checks and measures itself.
-fn main() {}
+//! The workspace checks and measures itself: `cargo xtask <task>`.
+//!
+//! Not a place for anything that an operator needs: that is in the `cantle` binary.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program of the workspace speaks to a terminal"
+)]
+
+mod arrows;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Checks and measurements of the workspace")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Fails when a crate depends on one of ours that it may not see
+    Arrows,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Arrows => arrows::check(),
+    }
+}
