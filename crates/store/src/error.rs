@@ -1,0 +1,227 @@
+//! Errors of stores: what failed, on which row, and what to do.
+//!
+//! A backend's own error is a cause behind [`BackendError`], so that callers do not depend on the database.
+
+use std::path::PathBuf;
+
+use cantle_types::{Fingerprint, UniqueIdentifier};
+
+use crate::{CryptoProvider, NodeIdentity, TopologyStoreId};
+
+/// The database's own error, as the cause of one of ours.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct BackendError(Box<dyn std::error::Error + Send + Sync>);
+
+impl BackendError {
+    /// Wraps an error of a database or of a parser of stored bytes.
+    pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+}
+
+/// Why reading or writing failed. Nothing of a failed write is stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database did not answer or refused; the same call may succeed later.
+    #[error("the database is not available while doing {operation}")]
+    Unavailable {
+        /// The store method.
+        operation: &'static str,
+        /// What the database said.
+        #[source]
+        source: BackendError,
+    },
+    /// The database, or a row of it, cannot be read.
+    #[error(
+        "the database is damaged: {table} {row} cannot be read; restore it from a backup, nothing was changed"
+    )]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// What identifies the row, or empty.
+        row: String,
+        /// What was wrong with it.
+        #[source]
+        source: BackendError,
+    },
+    /// The write contradicts what is stored.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// No key with that fingerprint.
+    #[error("there is no key {fingerprint} in this node's store")]
+    UnknownKey {
+        /// Which key.
+        fingerprint: Fingerprint,
+    },
+    /// A write on a store opened for reading.
+    #[error("the database was opened for reading only; {operation} needs write access")]
+    ReadOnly {
+        /// The store method.
+        operation: &'static str,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later without anyone changing anything.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+}
+
+/// What a write contradicts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Conflict {
+    /// Another public key is stored under this fingerprint.
+    #[error("another public key (other scheme, format or purpose) is stored under fingerprint {fingerprint}")]
+    PublicKey {
+        /// The fingerprint both have.
+        fingerprint: Fingerprint,
+    },
+    /// This KMS key stands behind another fingerprint already.
+    #[error("KMS key {kms_key_id} already stands behind another public key than {fingerprint}")]
+    KmsKey {
+        /// The KMS key.
+        kms_key_id: String,
+        /// The fingerprint that was to be stored with it.
+        fingerprint: Fingerprint,
+    },
+    /// The node's keys belong to the other crypto provider.
+    #[error(
+        "this node's keys were made with crypto.provider = {recorded}; \
+         a key of provider {wanted} cannot be added without a migration"
+    )]
+    Provider {
+        /// What the database remembers.
+        recorded: CryptoProvider,
+        /// What the new key would need.
+        wanted: CryptoProvider,
+    },
+    /// The node has another unique identifier.
+    #[error("this node's identity is {recorded} and cannot become {wanted}")]
+    Uid {
+        /// What the database remembers.
+        recorded: UniqueIdentifier,
+        /// What was to be stored.
+        wanted: UniqueIdentifier,
+    },
+    /// This addition or removal was stored before, active or not.
+    #[error("the {code} transaction with element id {element_id} was added to store {store} before")]
+    TopologyTransaction {
+        /// The topology store.
+        store: TopologyStoreId,
+        /// The mapping's three-letter code.
+        code: String,
+        /// The element id.
+        element_id: String,
+    },
+}
+
+/// Why a store could not be opened. Nothing was changed in an existing database.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A folder or file could not be made or opened.
+    #[error("cannot open {path}; check that the folder exists and that this user may write to it")]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no database to inspect.
+    #[error("there is no database at {path}; has the node been started with this configuration?")]
+    Missing {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// Another process has the database open.
+    #[error(
+        "database {path} is in use{}; stop that process, or give this node its own storage",
+        holder.as_ref().map(|holder| format!(" by {holder}")).unwrap_or_default()
+    )]
+    Locked {
+        /// The database file.
+        path: PathBuf,
+        /// What the holder wrote about itself: node and process id.
+        holder: Option<String>,
+    },
+    /// The database belongs to another node.
+    #[error(
+        "database {database} belongs to {recorded}, not to {wanted}; \
+         give {wanted} its own storage, or rename it back in the configuration"
+    )]
+    OtherNode {
+        /// The database.
+        database: String,
+        /// Whose it is.
+        recorded: NodeIdentity,
+        /// Who opened it.
+        wanted: NodeIdentity,
+    },
+    /// The file is a database of another program.
+    #[error("{database} is not a Cantle database; choose another file")]
+    Foreign {
+        /// The database.
+        database: String,
+    },
+    /// The file is not a database, or is damaged.
+    #[error("database {database} is damaged or not a database; restore it from a backup")]
+    Corrupt {
+        /// The database.
+        database: String,
+        /// What the database said.
+        #[source]
+        source: BackendError,
+    },
+    /// A newer version of Cantle wrote the database.
+    #[error(
+        "database {database} has schema version {found}, newer than this program's {known}; \
+         start the version of Cantle that wrote it"
+    )]
+    SchemaTooNew {
+        /// The database.
+        database: String,
+        /// Its newest schema version.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+    /// A schema version in the database is not what this program has under that number.
+    #[error(
+        "schema version {version} of database {database} differs from this program's; \
+         start the version of Cantle that wrote it"
+    )]
+    SchemaChanged {
+        /// The database.
+        database: String,
+        /// The schema version that differs.
+        version: i64,
+    },
+    /// The schema is old, and migrating on start is off.
+    #[error(
+        "database {database} has schema version {found} and needs a migration to {known}; back it up and \
+         set storage.parameters.migrate-and-start = yes for this node"
+    )]
+    MigrationNeeded {
+        /// The database.
+        database: String,
+        /// Its schema version.
+        found: i64,
+        /// The version needed.
+        known: i64,
+    },
+    /// The database did not answer.
+    #[error("database {database} is not available")]
+    Unavailable {
+        /// The database.
+        database: String,
+        /// What the database said.
+        #[source]
+        source: BackendError,
+    },
+}

@@ -1,0 +1,228 @@
+//! A node's store in one SQLite file, or in memory.
+//!
+//! Writes go through one connection, each in a transaction that is on disk when it returns (WAL, synchronous FULL);
+//! a few connections read beside it. Beside the file `NAME` lies `NAME.lock`: whoever holds the operating system's
+//! lock on it is the one process that may write, and a killed process holds nothing. A new database file can be read
+//! by its user alone, because private keys of provider jce lie in it.
+//! Source: <https://www.sqlite.org/wal.html>.
+
+mod keys;
+mod lock;
+mod rows;
+mod schema;
+mod settings;
+mod topology;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+
+use self::lock::FileLock;
+use crate::{BackendError, NodeIdentity, OpenError, StoreError};
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const READERS: u32 = 3;
+
+/// Where a SQLite database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SqliteLocation {
+    /// In a file; its folder is created where needed.
+    File(PathBuf),
+    /// In memory: gone with the store.
+    Memory,
+}
+
+/// Whether an old schema is brought up to date when a store is opened.
+///
+/// A database that is new gets the current schema either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrateOnStart {
+    /// An old schema is migrated.
+    Yes,
+    /// An old schema is refused.
+    No,
+}
+
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// By the node itself; a second one is refused.
+    ReadWrite,
+    /// For inspection, also while the node runs. Creates and changes nothing.
+    ReadOnly,
+}
+
+/// How to open a [`SqliteStore`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// Where the database is.
+    pub location: SqliteLocation,
+    /// Whose it is.
+    pub node: NodeIdentity,
+    /// What to do with an old schema.
+    pub migrate: MigrateOnStart,
+    /// What it is opened for.
+    pub access: Access,
+}
+
+/// A node's store in SQLite. Clones are the same store.
+#[derive(Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: String,
+    access: Access,
+    writer: SqlitePool,
+    readers: SqlitePool,
+    lock: Mutex<Option<FileLock>>,
+}
+
+impl SqliteStore {
+    /// Opens the database, creates it if need be, and checks that it is this node's and nobody else's.
+    ///
+    /// # Errors
+    /// [`OpenError`]; an existing database is unchanged then.
+    pub async fn open(options: SqliteOptions) -> Result<Self, OpenError> {
+        match &options.location {
+            SqliteLocation::Memory => Self::open_memory(&options).await,
+            SqliteLocation::File(path) => Self::open_file(path.clone(), &options).await,
+        }
+    }
+
+    /// Waits for running calls, closes the database and lets another process have it.
+    ///
+    /// Later calls fail with [`StoreError::Unavailable`].
+    pub async fn close(&self) {
+        self.inner.readers.close().await;
+        self.inner.writer.close().await;
+        self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    async fn open_memory(options: &SqliteOptions) -> Result<Self, OpenError> {
+        let database = "in memory".to_owned();
+        let connect = durable(SqliteConnectOptions::new().in_memory(true).shared_cache(false));
+        // One connection for all: another one would be another, empty database.
+        let pool = pool(connect, 1).await.map_err(|error| unavailable(&database, error))?;
+        let store = Self::with_pools(database, Access::ReadWrite, pool.clone(), pool, None);
+        store.prepare(options).await?;
+        Ok(store)
+    }
+
+    async fn open_file(path: PathBuf, options: &SqliteOptions) -> Result<Self, OpenError> {
+        let (path, lock) = match options.access {
+            Access::ReadWrite => {
+                let path = lock::create_database_file(&path)?;
+                let lock = FileLock::acquire(&path, &options.node)?;
+                (path, Some(lock))
+            }
+            Access::ReadOnly if !path.exists() => return Err(OpenError::Missing { path }),
+            Access::ReadOnly => (path, None),
+        };
+        let database = path.display().to_string();
+        let connect = SqliteConnectOptions::new().filename(&path);
+        let failed = |error| unavailable(&database, error);
+        let (writer, readers) = match options.access {
+            Access::ReadWrite => {
+                let connect = durable(connect).journal_mode(SqliteJournalMode::Wal);
+                let writer = pool(connect.clone(), 1).await.map_err(failed)?;
+                (writer, pool_lazy(connect.read_only(true), READERS))
+            }
+            Access::ReadOnly => {
+                let readers = pool(connect.busy_timeout(BUSY_TIMEOUT).read_only(true), READERS)
+                    .await
+                    .map_err(failed)?;
+                (readers.clone(), readers)
+            }
+        };
+        let store = Self::with_pools(database, options.access, writer, readers, lock);
+        let prepared = store.prepare(options).await;
+        if let Err(error) = prepared {
+            store.close().await;
+            return Err(error);
+        }
+        Ok(store)
+    }
+
+    fn with_pools(
+        database: String,
+        access: Access,
+        writer: SqlitePool,
+        readers: SqlitePool,
+        lock: Option<FileLock>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { database, access, writer, readers, lock: Mutex::new(lock) }) }
+    }
+
+    async fn prepare(&self, options: &SqliteOptions) -> Result<(), OpenError> {
+        let database = &self.inner.database;
+        let mut connection =
+            self.inner.writer.acquire().await.map_err(|error| unavailable(database, error))?;
+        schema::prepare(&mut connection, database, options).await
+    }
+
+    fn readers(&self) -> &SqlitePool {
+        &self.inner.readers
+    }
+
+    /// Begins a write transaction; dropped without a commit it changes nothing.
+    async fn begin(&self, operation: &'static str) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        match self.inner.access {
+            Access::ReadOnly => Err(StoreError::ReadOnly { operation }),
+            Access::ReadWrite => {
+                self.inner.writer.begin_with("BEGIN IMMEDIATE").await.map_err(rows::failed(operation))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("database", &self.inner.database)
+            .field("access", &self.inner.access)
+            .finish_non_exhaustive()
+    }
+}
+
+fn durable(connect: SqliteConnectOptions) -> SqliteConnectOptions {
+    connect
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        // A deleted private key is overwritten, not only unlinked.
+        .pragma("secure_delete", "ON")
+}
+
+fn pool_options(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(0)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+async fn pool(connect: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, sqlx::Error> {
+    pool_options(connections).connect_with(connect).await
+}
+
+fn pool_lazy(connect: SqliteConnectOptions, connections: u32) -> SqlitePool {
+    pool_options(connections).connect_lazy_with(connect)
+}
+
+fn unavailable(database: &str, error: sqlx::Error) -> OpenError {
+    let database = database.to_owned();
+    if rows::is_corrupt(&error) {
+        OpenError::Corrupt { database, source: BackendError::new(error) }
+    } else {
+        OpenError::Unavailable { database, source: BackendError::new(error) }
+    }
+}
