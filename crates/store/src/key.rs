@@ -198,7 +198,7 @@ pub trait KeyStore: Send + Sync {
     /// Stores a public key and the KMS key behind it, and claims provider kms, in one transaction.
     ///
     /// A fingerprint that has metadata keeps it, and its name unless it had none. A fingerprint that was there as a
-    /// public key alone takes the given name.
+    /// public key alone takes the given name. Ends the creation of that KMS key in the journal.
     ///
     /// # Errors
     /// [`crate::Conflict::Provider`], [`crate::Conflict::PublicKey`], [`crate::Conflict::KmsKey`].

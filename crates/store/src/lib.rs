@@ -6,12 +6,14 @@
 
 pub mod contract;
 
+mod creation;
 mod error;
 mod key;
 mod settings;
 mod sqlite;
 mod topology;
 
+pub use creation::{CreationJournal, KeyCreation};
 pub use error::{BackendError, Conflict, OpenError, StoreError};
 pub use key::{
     CryptoProvider, Deletion, Insertion, KeyOrigin, KeyStore, KmsMetadata, PrivateKeyEntry, StoredPrivateKey,

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use cantle_types::{NodeName, UniqueIdentifier};
 
-use crate::{CryptoProvider, KeyStore, StoreError, TopologyStore};
+use crate::{CreationJournal, CryptoProvider, KeyStore, StoreError, TopologyStore};
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +90,6 @@ pub trait SettingsStore: Send + Sync {
 }
 
 /// Everything a node keeps, behind one object.
-pub trait NodeStore: KeyStore + TopologyStore + SettingsStore + fmt::Debug {}
+pub trait NodeStore: KeyStore + CreationJournal + TopologyStore + SettingsStore + fmt::Debug {}
 
-impl<T: KeyStore + TopologyStore + SettingsStore + fmt::Debug + ?Sized> NodeStore for T {}
+impl<T: KeyStore + CreationJournal + TopologyStore + SettingsStore + fmt::Debug + ?Sized> NodeStore for T {}

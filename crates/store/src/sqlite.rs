@@ -6,6 +6,7 @@
 //! by its user alone, because private keys of provider jce lie in it.
 //! Source: <https://www.sqlite.org/wal.html>.
 
+mod creations;
 mod keys;
 mod lock;
 mod rows;

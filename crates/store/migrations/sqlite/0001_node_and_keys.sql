@@ -43,3 +43,17 @@ CREATE TABLE private_keys (
     wrapper_key_id TEXT,
     FOREIGN KEY (fingerprint, purpose) REFERENCES public_keys (fingerprint, purpose)
 ) STRICT;
+
+-- Creations of KMS keys that are under way. A row goes when its key is stored; one that stays tells, after a
+-- crash, of a KMS key that exists or may exist.
+CREATE TABLE kms_key_creations (
+    position   INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- Also a tag of the KMS key.
+    id         TEXT NOT NULL UNIQUE,
+    purpose    INTEGER NOT NULL CHECK (purpose IN (0, 1)),
+    key_spec   TEXT NOT NULL,
+    name       TEXT CHECK (name <> ''),
+    -- NULL until CreateKey has answered.
+    kms_key_id TEXT UNIQUE,
+    started_at INTEGER NOT NULL
+) STRICT;

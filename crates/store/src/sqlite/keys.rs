@@ -118,6 +118,7 @@ impl KeyStore for SqliteStore {
             })?;
             insertion = Insertion::Inserted;
         }
+        super::creations::end_of(&mut tx, OPERATION, metadata).await?;
         tx.commit().await.map_err(rows::failed(OPERATION))?;
         Ok(insertion)
     }
