@@ -1,7 +1,12 @@
 //! The code made from `proto/`, one module a package.
 //!
 //! Generated code refers to its neighbours by `super::`, so that the modules must nest as the packages do.
-#![expect(missing_docs, reason = "generated; the messages are documented by the API they belong to")]
+#![expect(
+    missing_docs,
+    clippy::allow_attributes_without_reason,
+    clippy::large_enum_variant,
+    reason = "generated: documented by the API it belongs to, and shaped by its messages"
+)]
 
 /// All descriptors of `proto/` and what it imports, encoded, for gRPC server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/file_descriptor_set.bin"));

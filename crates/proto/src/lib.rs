@@ -8,6 +8,6 @@ mod generated;
 pub mod versioned;
 
 pub use generated::{
-    FILE_DESCRIPTOR_SET, cantle, connection, crypto, domain, google, health, participant, protocol, time, topology,
-    v0,
+    FILE_DESCRIPTOR_SET, cantle, connection, crypto, domain, google, health, participant, protocol, time,
+    topology, v0,
 };
