@@ -20,19 +20,40 @@ pub enum CallMode {
     DryRun,
 }
 
-/// An answer, with the id under which the service logged the request.
+/// An answer, with what the service said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply<T> {
     /// The answer.
     pub value: T,
     /// AWS's request id, which CloudTrail shows as `requestID`. None where the service gave none.
     pub request_id: Option<String>,
+    /// The key that the service answered for: at AWS its key ARN, whatever name was asked for.
+    pub key: Option<KmsKeyId>,
 }
 
 impl<T> Reply<T> {
-    /// The same request id with another value.
+    /// An answer without request id and key.
+    pub const fn new(value: T) -> Self {
+        Self { value, request_id: None, key: None }
+    }
+
+    /// The same with AWS's request id.
+    #[must_use]
+    pub fn with_request_id(mut self, request_id: Option<&str>) -> Self {
+        self.request_id = request_id.map(str::to_owned);
+        self
+    }
+
+    /// The same with the key that the service answered for.
+    #[must_use]
+    pub fn with_key(mut self, key: Option<KmsKeyId>) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// Another value with the same circumstances.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Reply<U> {
-        Reply { value: f(self.value), request_id: self.request_id }
+        Reply { value: f(self.value), request_id: self.request_id, key: self.key }
     }
 }
 

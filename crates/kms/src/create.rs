@@ -1,0 +1,288 @@
+//! Making a key and waiting for it. AWS KMS is eventually consistent: a key just made may be NotFound for a while.
+//!
+//! Not here: any record of the key. Whoever calls this keeps one, so that no key is forgotten.
+//! Source: <https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency>.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use tracing::warn;
+
+use crate::{CreateKey, KeyMetadata, KeyState, Kms, KmsError, KmsPublicKey, Reply, backoff};
+
+/// How long to wait for a key just made: Canton's `crypto.kms.retries.create-key-check`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreationPoll {
+    /// The wait after the first look; it doubles with each further one. Half of a wait is random.
+    pub initial_delay: Duration,
+    /// The longest wait.
+    pub max_delay: Duration,
+    /// How many further looks.
+    pub max_retries: u32,
+}
+
+impl Default for CreationPoll {
+    /// 100 ms, 10 s, 20.
+    fn default() -> Self {
+        Self {
+            initial_delay: Duration::from_millis(100),
+            max_delay: Duration::from_secs(10),
+            max_retries: 20,
+        }
+    }
+}
+
+/// A key that is made, enabled and readable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatedKey {
+    /// What DescribeKey says of it.
+    pub metadata: KeyMetadata,
+    /// Its public half.
+    pub public_key: KmsPublicKey,
+    /// AWS's request id of the CreateKey.
+    pub request_id: Option<String>,
+}
+
+/// Why there is no new key to use.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// CreateKey failed. Unless [`KmsError::surely_not_executed`] holds, a key may exist all the same.
+    #[error("no KMS key was made: {source}")]
+    NotCreated {
+        /// Why.
+        source: KmsError,
+    },
+    /// The key exists, and is billed, but cannot be read.
+    #[error(
+        "the KMS key {} was made but could not be read after {attempts} attempts: {source}; register it later, or \
+         delete it in AWS KMS",
+        created.key_id
+    )]
+    NotReadable {
+        /// The key, as CreateKey described it.
+        created: Box<KeyMetadata>,
+        /// How often it was looked for.
+        attempts: u32,
+        /// What the last look gave.
+        source: KmsError,
+    },
+    /// The key exists, and is billed, but is not enabled.
+    #[error(
+        "the KMS key {} was made but is {state} after {attempts} attempts, not Enabled; register it later, or delete \
+         it in AWS KMS",
+        created.key_id
+    )]
+    NotEnabled {
+        /// The key, as CreateKey described it.
+        created: Box<KeyMetadata>,
+        /// How often it was looked for.
+        attempts: u32,
+        /// Its state.
+        state: KeyState,
+    },
+}
+
+impl CreateError {
+    /// The key that exists without being used, if one is known.
+    pub fn created(&self) -> Option<&KeyMetadata> {
+        match self {
+            Self::NotCreated { .. } => None,
+            Self::NotReadable { created, .. } | Self::NotEnabled { created, .. } => Some(created),
+        }
+    }
+
+    /// The failure of the service below, if there was one.
+    pub const fn kms_error(&self) -> Option<&KmsError> {
+        match self {
+            Self::NotCreated { source } | Self::NotReadable { source, .. } => Some(source),
+            Self::NotEnabled { .. } => None,
+        }
+    }
+}
+
+/// Makes a key, then looks for it with DescribeKey and GetPublicKey side by side until both answer and it is enabled.
+///
+/// Takes two round trips if the key is there at once. Only what is missing is asked again.
+///
+/// # Cancel safety
+/// Dropped after CreateKey was sent, it leaves a key that nobody knows. Run it in a task of its own where that matters.
+///
+/// # Errors
+/// [`CreateError`] says whether a key was made, and which.
+pub async fn create_and_wait(
+    kms: &dyn Kms,
+    request: &CreateKey,
+    poll: &CreationPoll,
+) -> Result<CreatedKey, CreateError> {
+    let reply = kms.create_key(request).await.map_err(|source| CreateError::NotCreated { source })?;
+    let Reply { value: created, request_id, .. } = reply;
+    let mut look = Look::default();
+    for attempt in 0..=poll.max_retries {
+        if attempt > 0 {
+            let delay = backoff::delay(poll.initial_delay, poll.max_delay, attempt - 1);
+            warn!(
+                key = created.key_id.as_str(),
+                attempt,
+                "the KMS key just made is not ready everywhere; looking again in {} ms",
+                delay.as_millis()
+            );
+            tokio::time::sleep(delay).await;
+        }
+        look.again(kms, &created).await;
+        match look.verdict(attempt == poll.max_retries) {
+            Verdict::Wait => {}
+            Verdict::Ready(metadata, public_key) => {
+                return Ok(CreatedKey { metadata, public_key, request_id });
+            }
+            Verdict::Failed(source) => {
+                return Err(CreateError::NotReadable {
+                    created: Box::new(created),
+                    attempts: attempt + 1,
+                    source,
+                });
+            }
+            Verdict::NotEnabled(state) => {
+                return Err(CreateError::NotEnabled {
+                    created: Box::new(created),
+                    attempts: attempt + 1,
+                    state,
+                });
+            }
+        }
+    }
+    unreachable!("the last attempt never waits")
+}
+
+/// What is known of the new key so far.
+#[derive(Default)]
+struct Look {
+    metadata: Option<Result<KeyMetadata, KmsError>>,
+    public_key: Option<Result<KmsPublicKey, KmsError>>,
+}
+
+enum Verdict {
+    Wait,
+    Ready(KeyMetadata, KmsPublicKey),
+    Failed(KmsError),
+    NotEnabled(KeyState),
+}
+
+impl Look {
+    /// Asks for what is missing.
+    async fn again(&mut self, kms: &dyn Kms, created: &KeyMetadata) {
+        let key = &created.key_id;
+        let describe = async {
+            match self.metadata.take() {
+                Some(Ok(metadata)) if metadata.state == KeyState::Enabled => Ok(metadata),
+                _ => kms.describe_key(key).await.map(|reply| reply.value),
+            }
+        };
+        let read = async {
+            match self.public_key.take() {
+                Some(Ok(public_key)) => Ok(public_key),
+                _ => kms.public_key(key).await.map(|reply| reply.value),
+            }
+        };
+        let (metadata, public_key) = tokio::join!(describe, read);
+        self.metadata = Some(metadata);
+        self.public_key = Some(public_key);
+    }
+
+    fn verdict(&mut self, last: bool) -> Verdict {
+        let (Some(metadata), Some(public_key)) = (self.metadata.take(), self.public_key.take()) else {
+            return Verdict::Wait;
+        };
+        let passing = |error: &KmsError| {
+            error.retryable() || matches!(error, KmsError::NotFound { .. } | KmsError::InvalidState { .. })
+        };
+        match (metadata, public_key) {
+            (Ok(metadata), Ok(public_key)) if metadata.state == KeyState::Enabled => {
+                Verdict::Ready(metadata, public_key)
+            }
+            (Err(error), _) | (_, Err(error)) if last || !passing(&error) => Verdict::Failed(error),
+            (Ok(metadata), Ok(_)) if last => Verdict::NotEnabled(metadata.state),
+            (metadata, public_key) => {
+                self.metadata = Some(metadata);
+                self.public_key = Some(public_key);
+                Verdict::Wait
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::testing::{FakeKms, Fault};
+    use crate::{Counted, KeySpec, Operation};
+
+    const FAST: CreationPoll = CreationPoll {
+        initial_delay: Duration::from_micros(10),
+        max_delay: Duration::from_micros(20),
+        max_retries: 5,
+    };
+
+    #[tokio::test]
+    async fn a_key_that_is_there_at_once_takes_three_requests() {
+        let kms = Counted::new(Arc::new(FakeKms::new()));
+        let created = create_and_wait(&kms, &CreateKey::signing(KeySpec::EccNistP256), &FAST).await.unwrap();
+        assert_eq!(created.metadata.state, KeyState::Enabled);
+        assert_eq!(created.public_key.spec, KeySpec::EccNistP256);
+        assert!(created.request_id.is_some());
+        assert_eq!(kms.counts().total(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_key_not_found_at_first_is_waited_for() {
+        let fake = Arc::new(FakeKms::new());
+        fake.hide_new_keys(3);
+        let kms = Counted::new(fake.clone());
+        create_and_wait(&kms, &CreateKey::encryption(KeySpec::Rsa2048), &FAST).await.unwrap();
+        assert_eq!(fake.keys().len(), 1);
+        assert!(kms.counts().of(Operation::DescribeKey) >= 2);
+    }
+
+    #[tokio::test]
+    async fn what_has_answered_is_not_asked_again() {
+        let fake = Arc::new(FakeKms::new());
+        fake.fail_next(Operation::DescribeKey, 3, Fault::NotFound);
+        let kms = Counted::new(fake);
+        create_and_wait(&kms, &CreateKey::signing(KeySpec::EccNistP384), &FAST).await.unwrap();
+        assert_eq!(kms.counts().of(Operation::DescribeKey), 4);
+        assert_eq!(kms.counts().of(Operation::GetPublicKey), 1);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_stays_away_is_named() {
+        let fake = FakeKms::new();
+        fake.hide_new_keys(1000);
+        let error =
+            create_and_wait(&fake, &CreateKey::signing(KeySpec::EccNistP256), &FAST).await.unwrap_err();
+        let key = fake.keys().remove(0).key_id;
+        assert_eq!(error.created().unwrap().key_id, key);
+        assert!(matches!(error, CreateError::NotReadable { attempts: 6, .. }), "{error}");
+        assert!(error.to_string().contains(key.as_str()));
+    }
+
+    #[tokio::test]
+    async fn a_lasting_error_ends_the_wait_at_once() {
+        let fake = FakeKms::new();
+        fake.deny(Operation::DescribeKey);
+        let error =
+            create_and_wait(&fake, &CreateKey::signing(KeySpec::EccNistP256), &FAST).await.unwrap_err();
+        assert!(matches!(error, CreateError::NotReadable { attempts: 1, .. }), "{error}");
+        assert_eq!(error.kms_error().unwrap().iam_action(), "kms:DescribeKey");
+    }
+
+    #[tokio::test]
+    async fn a_failed_create_key_leaves_nothing_to_name() {
+        let fake = FakeKms::new();
+        fake.deny(Operation::CreateKey);
+        let error =
+            create_and_wait(&fake, &CreateKey::signing(KeySpec::EccNistP256), &FAST).await.unwrap_err();
+        assert!(matches!(error, CreateError::NotCreated { .. }) && error.created().is_none());
+    }
+}

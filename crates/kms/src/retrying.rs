@@ -1,0 +1,282 @@
+//! Repeats requests that failed for a passing reason. The only place that repeats: backends send each request once.
+//!
+//! Invariant: CreateKey is repeated only if the failed attempt surely made no key; nothing is repeated in silence.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tracing::warn;
+use zeroize::Zeroizing;
+
+use crate::{
+    CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsPublicKey, Operation,
+    Reply, SigningAlgorithm, backoff,
+};
+
+/// How often and how long to try again: Canton's `crypto.kms.retries.failures`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryOptions {
+    /// The wait before the first retry; it doubles with each further one. Half of a wait is random.
+    pub initial_delay: Duration,
+    /// The longest wait.
+    pub max_delay: Duration,
+    /// How many retries; none given means no limit, which is Canton's default.
+    pub max_retries: Option<u32>,
+    /// No retry starts when it would end later than this after the first attempt began.
+    pub deadline: Option<Duration>,
+}
+
+impl Default for RetryOptions {
+    /// 500 ms, 10 s, without limit.
+    fn default() -> Self {
+        Self {
+            initial_delay: Duration::from_millis(500),
+            max_delay: Duration::from_secs(10),
+            max_retries: None,
+            deadline: None,
+        }
+    }
+}
+
+/// Repeats requests to another [`Kms`] while [`KmsError::retryable`] says that it may help.
+///
+/// Each retry is logged at WARN with its number, its delay and the error. CreateKey is repeated only if
+/// [`KmsError::surely_not_executed`] holds too. Dropping the future ends the retries.
+#[derive(Debug, Clone)]
+pub struct Retrying {
+    inner: Arc<dyn Kms>,
+    options: RetryOptions,
+}
+
+impl Retrying {
+    /// Repeats what goes to `inner`.
+    pub fn new(inner: Arc<dyn Kms>, options: RetryOptions) -> Self {
+        Self { inner, options }
+    }
+
+    fn attempts(&self) -> Attempts<'_> {
+        Attempts { options: &self.options, started: Instant::now(), retries: 0 }
+    }
+}
+
+/// The attempts of one request.
+struct Attempts<'a> {
+    options: &'a RetryOptions,
+    started: Instant,
+    retries: u32,
+}
+
+impl Attempts<'_> {
+    /// Waits before the next attempt, or gives the error back if there is none to come.
+    async fn wait_after(&mut self, error: KmsError) -> Result<(), KmsError> {
+        let Some(delay) = self.next_delay(&error) else {
+            if self.retries > 0 {
+                warn!(
+                    operation = error.operation().as_str(),
+                    retries = self.retries,
+                    "giving up after {} retries: {error}",
+                    self.retries
+                );
+            }
+            return Err(error);
+        };
+        self.retries = self.retries.saturating_add(1);
+        let limit = match self.options.max_retries {
+            Some(max) => format!("of at most {max}"),
+            None => "without limit".to_owned(),
+        };
+        warn!(
+            operation = error.operation().as_str(),
+            retry = self.retries,
+            delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            "retry {} {limit} in {} ms: {error}",
+            self.retries,
+            delay.as_millis()
+        );
+        tokio::time::sleep(delay).await;
+        Ok(())
+    }
+
+    fn next_delay(&self, error: &KmsError) -> Option<Duration> {
+        let may_repeat = error.retryable()
+            && (error.operation() != Operation::CreateKey || error.surely_not_executed())
+            && self.options.max_retries.is_none_or(|max| self.retries < max);
+        if !may_repeat {
+            return None;
+        }
+        let delay = backoff::delay(self.options.initial_delay, self.options.max_delay, self.retries);
+        match self.options.deadline {
+            Some(deadline) if self.started.elapsed() + delay >= deadline => None,
+            _ => Some(delay),
+        }
+    }
+}
+
+#[async_trait]
+impl Kms for Retrying {
+    fn endpoint(&self) -> &str {
+        self.inner.endpoint()
+    }
+
+    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.inner.create_key(request).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => attempts.wait_after(error).await?,
+            }
+        }
+    }
+
+    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.inner.describe_key(key).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => attempts.wait_after(error).await?,
+            }
+        }
+    }
+
+    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.inner.public_key(key).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => attempts.wait_after(error).await?,
+            }
+        }
+    }
+
+    async fn sign(
+        &self,
+        key: &KmsKeyId,
+        message: &[u8],
+        algorithm: SigningAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.inner.sign(key, message, algorithm, mode).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => attempts.wait_after(error).await?,
+            }
+        }
+    }
+
+    async fn decrypt(
+        &self,
+        key: &KmsKeyId,
+        ciphertext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.inner.decrypt(key, ciphertext, algorithm, mode).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => attempts.wait_after(error).await?,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{FakeKms, Fault};
+    use crate::{Counted, KeySpec};
+
+    const FAST: RetryOptions = RetryOptions {
+        initial_delay: Duration::from_micros(10),
+        max_delay: Duration::from_micros(50),
+        max_retries: Some(3),
+        deadline: None,
+    };
+
+    struct Stack {
+        fake: Arc<FakeKms>,
+        counted: Counted,
+        kms: Retrying,
+    }
+
+    fn stack(options: RetryOptions) -> Stack {
+        let fake = Arc::new(FakeKms::new());
+        let counted = Counted::new(fake.clone());
+        let kms = Retrying::new(Arc::new(counted.clone()), options);
+        Stack { fake, counted, kms }
+    }
+
+    async fn signing_key(stack: &Stack) -> KmsKeyId {
+        stack.fake.create_key(&CreateKey::signing(KeySpec::EccNistP256)).await.unwrap().value.key_id
+    }
+
+    #[tokio::test]
+    async fn passing_errors_are_retried_until_they_pass() {
+        for fault in
+            [Fault::Throttled, Fault::Internal, Fault::Timeout, Fault::AnswerLost, Fault::ConnectionRefused]
+        {
+            let stack = stack(FAST);
+            let key = signing_key(&stack).await;
+            stack.fake.fail_next(Operation::Sign, 3, fault);
+            stack.kms.sign(&key, b"x", SigningAlgorithm::EcdsaSha256, CallMode::Execute).await.unwrap();
+            assert_eq!(stack.counted.counts().of(Operation::Sign), 4, "{fault:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn retries_are_bounded() {
+        let stack = stack(FAST);
+        let key = signing_key(&stack).await;
+        stack.fake.fail_next(Operation::Sign, 100, Fault::Throttled);
+        let error =
+            stack.kms.sign(&key, b"x", SigningAlgorithm::EcdsaSha256, CallMode::Execute).await.unwrap_err();
+        assert!(matches!(error, KmsError::Throttled { .. }));
+        assert_eq!(stack.counted.counts().of(Operation::Sign), 4);
+    }
+
+    #[tokio::test]
+    async fn the_deadline_ends_retries_without_limit() {
+        let stack =
+            stack(RetryOptions { max_retries: None, deadline: Some(Duration::from_millis(20)), ..FAST });
+        stack.fake.fail_next(Operation::CreateKey, usize::MAX, Fault::Throttled);
+        let request = CreateKey::signing(KeySpec::EccNistP256);
+        let error = stack.kms.create_key(&request).await.unwrap_err();
+        assert!(matches!(error, KmsError::Throttled { .. }));
+        assert!(stack.counted.counts().of(Operation::CreateKey) > 1);
+    }
+
+    #[tokio::test]
+    async fn lasting_errors_are_not_retried() {
+        let stack = stack(FAST);
+        let key = KmsKeyId::parse("alias/unknown").unwrap();
+        stack.kms.describe_key(&key).await.unwrap_err();
+        stack.fake.fail_next(Operation::GetPublicKey, 9, Fault::CredentialsMissing);
+        stack.kms.public_key(&key).await.unwrap_err();
+        assert_eq!(stack.counted.counts().total(), 2);
+    }
+
+    #[tokio::test]
+    async fn create_key_is_not_retried_when_a_key_may_exist() {
+        for fault in [Fault::Timeout, Fault::AnswerLost, Fault::Internal] {
+            let stack = stack(FAST);
+            stack.fake.fail_next(Operation::CreateKey, 1, fault);
+            let request = CreateKey::signing(KeySpec::EccNistP256);
+            stack.kms.create_key(&request).await.unwrap_err();
+            assert_eq!(stack.counted.counts().of(Operation::CreateKey), 1, "{fault:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn create_key_is_retried_when_no_key_was_made() {
+        for fault in [Fault::Throttled, Fault::ConnectionRefused, Fault::CredentialsUnavailable] {
+            let stack = stack(FAST);
+            stack.fake.fail_next(Operation::CreateKey, 2, fault);
+            let request = CreateKey::signing(KeySpec::EccNistP256);
+            stack.kms.create_key(&request).await.unwrap();
+            assert_eq!(stack.counted.counts().of(Operation::CreateKey), 3, "{fault:?}");
+            assert_eq!(stack.fake.keys().len(), 1, "{fault:?}");
+        }
+    }
+}
