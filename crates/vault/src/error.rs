@@ -1,0 +1,36 @@
+//! Errors of opening a vault and of looking into it.
+
+use cantle_store::{CryptoProvider, StoreError};
+use cantle_types::{Fingerprint, KeyName};
+
+/// Why a vault could not be opened or read. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VaultError {
+    /// The store failed.
+    #[error("the node's key store failed")]
+    Store(#[from] StoreError),
+    /// The node's keys belong to the other crypto provider.
+    #[error(
+        "this node's keys were made with crypto.provider = {recorded}, but it is configured with \
+         crypto.provider = {configured}: that needs a migration. Nothing was changed. Set crypto.provider back to \
+         {recorded}, or move to a new node with provider {configured} as the manual's migration chapter says"
+    )]
+    ProviderMismatch {
+        /// What the store remembers.
+        recorded: CryptoProvider,
+        /// What the configuration says.
+        configured: CryptoProvider,
+    },
+    /// There is a public key of the wanted name, but this node lacks its private part.
+    #[error(
+        "the key named {name} ({fingerprint}) is known only by its public part: its private part is not with this \
+         node. Import or register the private part, or delete that public key and start again"
+    )]
+    PrivateKeyMissing {
+        /// The name.
+        name: KeyName,
+        /// The public key of that name.
+        fingerprint: Fingerprint,
+    },
+}

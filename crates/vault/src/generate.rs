@@ -1,0 +1,434 @@
+//! Making keys, in the KMS or in software.
+//!
+//! With provider kms a creation goes: journal, CreateKey with tags, journal again with the key's id, DescribeKey and
+//! GetPublicKey until they answer, a strict look at the public key, and one store transaction of public key, name and
+//! KMS metadata that also ends the journal entry. Whatever fails on the way, the next attempt for a key of the same
+//! name and kind goes on with the KMS key that was made.
+//! Source: <https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateKey.html>.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cantle_crypto::{
+    CryptoKeyFormat, EncryptionKeyScheme, EncryptionPublicKey, PrivateKeyError, PublicKey, RandomnessError,
+    SigningKeyScheme, SigningPublicKey,
+};
+use cantle_kms::{
+    CallMode, CreateError, CreateKey, CreatedKey, EncryptionAlgorithm, KeyMetadata, KeySpec, KeyState,
+    KeyUsage, Kms, KmsError, KmsKeyId, KmsPublicKey, Reply, SigningAlgorithm, create_and_wait,
+};
+use cantle_store::{Insertion, KeyCreation, KeyOrigin, KmsMetadata, NodeStore, StoreError};
+use cantle_types::{KeyName, KeyPurpose};
+use zeroize::Zeroizing;
+
+use crate::options::KeyRole;
+use crate::private;
+use crate::register::{KmsPublicKeyError, read_public_key};
+use crate::scheme::SchemeError;
+use crate::vault::{Inner, Vault, VaultBackend};
+
+/// Why a key could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GenerateError {
+    /// The node may not have keys of that scheme. Nothing was made.
+    #[error(transparent)]
+    Scheme(#[from] SchemeError),
+    /// The KMS did not make the key, or made one that cannot be used.
+    #[error("{purpose} key {name:?} could not be made: {source}{}", after(source))]
+    Kms {
+        /// What the key was for.
+        purpose: KeyPurpose,
+        /// Its name.
+        name: String,
+        /// What failed; says whether a KMS key exists now.
+        source: Box<CreateError>,
+    },
+    /// The KMS made a key whose public part is not one of that scheme.
+    #[error("KMS key {kms_key_id} was made, but its public key cannot be used; delete it in AWS KMS")]
+    PublicKey {
+        /// The KMS key.
+        kms_key_id: KmsKeyId,
+        /// What is wrong with it.
+        #[source]
+        source: KmsPublicKeyError,
+    },
+    /// The KMS made the key, but it could not be stored.
+    #[error(
+        "KMS key {kms_key_id} was made but could not be stored; the next attempt uses it, or register it with \
+         register_kms_{purpose}_key"
+    )]
+    NotStored {
+        /// The KMS key.
+        kms_key_id: KmsKeyId,
+        /// What the key is for.
+        purpose: KeyPurpose,
+        /// What the store said.
+        #[source]
+        source: StoreError,
+    },
+    /// A software key could not be made.
+    #[error("a software key could not be made")]
+    Software(#[from] PrivateKeyError),
+    /// The operating system gave no random numbers.
+    #[error("no random numbers for a new key")]
+    Randomness(#[from] RandomnessError),
+    /// The store failed before a key was made.
+    #[error("the node's key store failed; no key was made")]
+    Store(#[from] StoreError),
+    /// The node is stopping.
+    #[error("the node stopped while the key was made; the next start says what became of it")]
+    Stopped,
+}
+
+fn after(error: &CreateError) -> &'static str {
+    if error.created().is_some() { ". The next attempt goes on with that KMS key" } else { "" }
+}
+
+impl GenerateError {
+    /// The KMS key that was made without being stored, if its id is known.
+    #[must_use]
+    pub fn created(&self) -> Option<&KmsKeyId> {
+        match self {
+            Self::Kms { source, .. } => source.created().map(|created| &created.key_id),
+            Self::PublicKey { kms_key_id, .. } | Self::NotStored { kms_key_id, .. } => Some(kms_key_id),
+            _ => None,
+        }
+    }
+}
+
+impl Vault {
+    /// Makes a signing key: in the KMS (CreateKey, DescribeKey, GetPublicKey) or in software.
+    ///
+    /// Every call makes a new key, also under a name that is taken: see [`Vault::find_by_name`] for getOrCreate.
+    /// Calls run side by side. Dropping the call does not stop it. Needs `kms:CreateKey`, `kms:TagResource`,
+    /// `kms:DescribeKey` and `kms:GetPublicKey`.
+    ///
+    /// # Errors
+    /// [`GenerateError`] says whether a KMS key exists now.
+    pub async fn generate_signing_key(
+        &self,
+        name: Option<KeyName>,
+        scheme: Option<SigningKeyScheme>,
+        role: KeyRole,
+    ) -> Result<SigningPublicKey, GenerateError> {
+        let schemes = &self.inner.options.signing;
+        let scheme = scheme.unwrap_or_else(|| schemes.default_scheme());
+        schemes.check(scheme)?;
+        let made = self.generate(KeyScheme::Signing(scheme), name, role).await?;
+        match made {
+            PublicKey::Signing(key) => Ok(key),
+            PublicKey::Encryption(_) => unreachable!("a signing scheme makes a signing key"),
+        }
+    }
+
+    /// Makes an encryption key, as [`Vault::generate_signing_key`] does.
+    ///
+    /// # Errors
+    /// [`GenerateError`] says whether a KMS key exists now.
+    pub async fn generate_encryption_key(
+        &self,
+        name: Option<KeyName>,
+        scheme: Option<EncryptionKeyScheme>,
+        role: KeyRole,
+    ) -> Result<EncryptionPublicKey, GenerateError> {
+        let schemes = &self.inner.options.encryption;
+        let scheme = scheme.unwrap_or_else(|| schemes.default_scheme());
+        schemes.check(scheme)?;
+        let made = self.generate(KeyScheme::Encryption(scheme), name, role).await?;
+        match made {
+            PublicKey::Encryption(key) => Ok(key),
+            PublicKey::Signing(_) => unreachable!("an encryption scheme makes an encryption key"),
+        }
+    }
+
+    async fn generate(
+        &self,
+        scheme: KeyScheme,
+        name: Option<KeyName>,
+        role: KeyRole,
+    ) -> Result<PublicKey, GenerateError> {
+        let name = name.filter(|name| !name.is_empty());
+        let inner = Arc::clone(&self.inner);
+        // A task of its own: a caller that hangs up must not leave a KMS key that nobody knows.
+        let task = tokio::spawn(async move {
+            match inner.backend.clone() {
+                VaultBackend::Kms(kms) => inner.generate_in_kms(&kms, scheme, name, role).await,
+                VaultBackend::Jce => inner.generate_in_software(scheme, name).await,
+            }
+        });
+        match task.await {
+            Ok(result) => result,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(GenerateError::Stopped),
+        }
+    }
+}
+
+/// A scheme with its purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyScheme {
+    Signing(SigningKeyScheme),
+    Encryption(EncryptionKeyScheme),
+}
+
+impl KeyScheme {
+    pub(crate) fn purpose(self) -> KeyPurpose {
+        match self {
+            Self::Signing(_) => KeyPurpose::Signing,
+            Self::Encryption(_) => KeyPurpose::Encryption,
+        }
+    }
+
+    /// The spec of a KMS key of this scheme; none if the KMS has no such keys.
+    fn key_spec(self) -> Option<KeySpec> {
+        match self {
+            Self::Signing(SigningKeyScheme::EcDsaP256) => Some(KeySpec::EccNistP256),
+            Self::Signing(SigningKeyScheme::EcDsaP384) => Some(KeySpec::EccNistP384),
+            Self::Encryption(EncryptionKeyScheme::Rsa2048OaepSha256) => Some(KeySpec::Rsa2048),
+            Self::Signing(_) | Self::Encryption(_) => None,
+        }
+    }
+
+    /// The scheme of a KMS key of this spec, for a purpose.
+    pub(crate) fn of_spec(purpose: KeyPurpose, spec: &KeySpec) -> Option<Self> {
+        match (purpose, spec) {
+            (KeyPurpose::Signing, KeySpec::EccNistP256) => Some(Self::Signing(SigningKeyScheme::EcDsaP256)),
+            (KeyPurpose::Signing, KeySpec::EccNistP384) => Some(Self::Signing(SigningKeyScheme::EcDsaP384)),
+            (KeyPurpose::Encryption, KeySpec::Rsa2048) => {
+                Some(Self::Encryption(EncryptionKeyScheme::Rsa2048OaepSha256))
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads a public key as the KMS gives it.
+    pub(crate) fn public_key(self, der: Vec<u8>) -> Result<PublicKey, cantle_crypto::PublicKeyError> {
+        Ok(match self {
+            Self::Signing(scheme) => {
+                PublicKey::Signing(SigningPublicKey::new(CryptoKeyFormat::Der, der, scheme)?)
+            }
+            Self::Encryption(scheme) => {
+                PublicKey::Encryption(EncryptionPublicKey::new(CryptoKeyFormat::Der, der, scheme)?)
+            }
+        })
+    }
+}
+
+/// The usage of a KMS key for a purpose.
+pub(crate) fn key_usage(purpose: KeyPurpose) -> KeyUsage {
+    match purpose {
+        KeyPurpose::Signing => KeyUsage::SignVerify,
+        KeyPurpose::Encryption => KeyUsage::EncryptDecrypt,
+    }
+}
+
+impl Inner {
+    async fn generate_in_software(
+        &self,
+        scheme: KeyScheme,
+        name: Option<KeyName>,
+    ) -> Result<PublicKey, GenerateError> {
+        // An RSA key takes long enough to hold up other tasks.
+        let made = tokio::task::spawn_blocking(move || private::generate(scheme)).await;
+        let (public, stored) = match made {
+            Ok(made) => made?,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return Err(GenerateError::Stopped),
+        };
+        self.store.private_key_insert(&public, name.as_ref(), &stored).await?;
+        tracing::info!(fingerprint = %public.fingerprint(), "made a {} key in software", public.purpose());
+        Ok(public)
+    }
+
+    async fn generate_in_kms(
+        self: &Arc<Self>,
+        kms: &Arc<dyn Kms>,
+        scheme: KeyScheme,
+        name: Option<KeyName>,
+        role: KeyRole,
+    ) -> Result<PublicKey, GenerateError> {
+        let purpose = scheme.purpose();
+        let spec = scheme.key_spec().expect("a scheme that passed the check has a KMS key spec");
+        if let Some((creation, _mark)) = self.take_unfinished(kms, purpose, &spec, name.as_ref()).await? {
+            return self.finish(kms, scheme, creation, role).await;
+        }
+        let creation = KeyCreation {
+            id: hex::encode(cantle_crypto::random_bytes::<16>()?),
+            purpose,
+            key_spec: spec.as_str().to_owned(),
+            name,
+            kms_key_id: None,
+            started_at: self.clock.now(),
+        };
+        let _mark = self.mark_creating(&creation.id);
+        self.store.creation_begin(&creation).await?;
+        self.finish(kms, scheme, creation, role).await
+    }
+
+    /// A key that an earlier attempt made for the same name and kind, and that can still be used.
+    async fn take_unfinished(
+        self: &Arc<Self>,
+        kms: &Arc<dyn Kms>,
+        purpose: KeyPurpose,
+        spec: &KeySpec,
+        name: Option<&KeyName>,
+    ) -> Result<Option<(KeyCreation, crate::vault::Creating)>, GenerateError> {
+        for creation in self.store.creation_list().await? {
+            let fits = creation.purpose == purpose
+                && creation.key_spec == spec.as_str()
+                && creation.name.as_ref() == name;
+            let Some(key) = creation.kms_key_id.as_deref().filter(|_| fits) else { continue };
+            let Some(mark) = self.mark_creating(&creation.id) else { continue };
+            let usable = match KmsKeyId::parse(key) {
+                Ok(key) => match kms.describe_key(&key).await {
+                    Ok(reply) => matches!(reply.value.state, KeyState::Enabled | KeyState::Creating),
+                    Err(KmsError::NotFound { .. }) => false,
+                    Err(source) => {
+                        let source = Box::new(CreateError::NotCreated { source });
+                        return Err(GenerateError::Kms { purpose, name: shown(name), source });
+                    }
+                },
+                Err(_) => false,
+            };
+            if usable {
+                tracing::info!(kms_key_id = key, "using the KMS key that an earlier attempt made");
+                return Ok(Some((creation, mark)));
+            }
+            tracing::warn!(
+                kms_key_id = key,
+                "the KMS key that an earlier attempt made is gone or not enabled"
+            );
+            self.store.creation_end(&creation.id).await?;
+        }
+        Ok(None)
+    }
+
+    /// Makes the key unless that is done, waits for it and stores it.
+    async fn finish(
+        &self,
+        kms: &Arc<dyn Kms>,
+        scheme: KeyScheme,
+        creation: KeyCreation,
+        role: KeyRole,
+    ) -> Result<PublicKey, GenerateError> {
+        let purpose = creation.purpose;
+        let request = CreateKey {
+            spec: KeySpec::from_name(&creation.key_spec),
+            usage: key_usage(purpose),
+            description: shown(creation.name.as_ref()),
+            tags: self.options.tags(role, &creation.id),
+            multi_region: self.options.multi_region,
+        };
+        let journaled =
+            Journaled { kms: Arc::clone(kms), store: Arc::clone(&self.store), creation: creation.clone() };
+        let created = create_and_wait(&journaled, &request, &self.options.create_key_check).await;
+        let CreatedKey { metadata, public_key, .. } = match created {
+            Ok(created) => created,
+            Err(source) => {
+                let refused =
+                    matches!(&source, CreateError::NotCreated { source } if source.surely_not_executed());
+                if refused && creation.kms_key_id.is_none() {
+                    self.store.creation_end(&creation.id).await?;
+                }
+                return Err(GenerateError::Kms {
+                    purpose,
+                    name: shown(creation.name.as_ref()),
+                    source: Box::new(source),
+                });
+            }
+        };
+        let kms_key_id = metadata.key_id.clone();
+        let public = match read_public_key(scheme, public_key) {
+            Ok(public) => public,
+            Err(source) => {
+                // No later attempt could do better with this key.
+                self.store.creation_end(&creation.id).await?;
+                return Err(GenerateError::PublicKey { kms_key_id, source });
+            }
+        };
+        let row = KmsMetadata {
+            fingerprint: public.fingerprint().clone(),
+            kms_key_id: kms_key_id.as_str().to_owned(),
+            kms_key_arn: metadata.arn.as_ref().map(|arn| arn.as_str().to_owned()),
+            purpose,
+            key_spec: creation.key_spec.clone(),
+            origin: KeyOrigin::Generated,
+            created_at: creation.started_at,
+        };
+        let stored = self.store.kms_key_insert(&public, creation.name.as_ref(), &row).await;
+        match stored {
+            Ok(insertion) => {
+                debug_assert_eq!(insertion, Insertion::Inserted);
+                tracing::info!(
+                    fingerprint = %public.fingerprint(),
+                    %kms_key_id,
+                    "made the {purpose} key {:?} in the KMS", shown(creation.name.as_ref())
+                );
+                Ok(public)
+            }
+            Err(source) => Err(GenerateError::NotStored { kms_key_id, purpose, source }),
+        }
+    }
+}
+
+fn shown(name: Option<&KeyName>) -> String {
+    name.map(|name| name.as_str().to_owned()).unwrap_or_default()
+}
+
+/// The KMS, with the journal in the way of CreateKey: a key that is made is written down before anything else happens,
+/// and one that was made before is not made again.
+#[derive(Debug)]
+struct Journaled {
+    kms: Arc<dyn Kms>,
+    store: Arc<dyn NodeStore>,
+    creation: KeyCreation,
+}
+
+#[async_trait]
+impl Kms for Journaled {
+    fn endpoint(&self) -> &str {
+        self.kms.endpoint()
+    }
+
+    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
+        if let Some(key) = self.creation.kms_key_id.as_deref().and_then(|key| KmsKeyId::parse(key).ok()) {
+            return self.kms.describe_key(&key).await;
+        }
+        let reply = self.kms.create_key(request).await?;
+        let key = &reply.value.key_id;
+        if let Err(error) = self.store.creation_made(&self.creation.id, key.as_str()).await {
+            // The key is still in hand; only a crash before it is stored would lose it.
+            tracing::warn!(kms_key_id = %key, %error, "the new KMS key could not be written to the journal");
+        }
+        Ok(reply)
+    }
+
+    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
+        self.kms.describe_key(key).await
+    }
+
+    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
+        self.kms.public_key(key).await
+    }
+
+    async fn sign(
+        &self,
+        key: &KmsKeyId,
+        message: &[u8],
+        algorithm: SigningAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        self.kms.sign(key, message, algorithm, mode).await
+    }
+
+    async fn decrypt(
+        &self,
+        key: &KmsKeyId,
+        ciphertext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
+        self.kms.decrypt(key, ciphertext, algorithm, mode).await
+    }
+}

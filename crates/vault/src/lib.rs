@@ -1,0 +1,30 @@
+//! A node's keys: create, register, list, import, export and delete them; sign and decrypt with them.
+//!
+//! The vault stands between a node and whoever holds its private keys: AWS KMS (provider kms) or the node's own store
+//! (provider jce). It does not know topology: which key a transaction needs is decided above. Invariants: a key is
+//! reported only once its rows are on disk; a signature leaves only if it verifies with the registered public
+//! key; no alias is ever stored; nothing here deletes a key of a KMS.
+//! Source: <https://docs.daml.com/canton/usermanual/kms/kms.html>.
+
+mod check;
+mod error;
+mod generate;
+mod info;
+mod options;
+mod private;
+mod register;
+mod scheme;
+mod transfer;
+mod use_key;
+mod vault;
+
+pub use check::{KeyCheck, KeyCheckError, KeyStatus};
+pub use error::VaultError;
+pub use generate::GenerateError;
+pub use info::{KeyFilter, PrivateKeyInfo};
+pub use options::{KeyRole, VaultOptions};
+pub use register::{KmsPublicKeyError, RegisterError, TrialError};
+pub use scheme::{Scheme, SchemeError, Schemes, SchemesError};
+pub use transfer::{DeleteError, DeletedKeyPair, ExportError, ImportError, KeyInUse};
+pub use use_key::{DecryptError, KeyUseError, SignError};
+pub use vault::{Vault, VaultBackend};

@@ -1,0 +1,111 @@
+//! How a node's vault is set up, and the tags its KMS keys get.
+
+use std::time::Duration;
+
+use cantle_crypto::{EncryptionKeyScheme, SigningKeyScheme};
+use cantle_kms::{CreationPoll, MultiRegion};
+use cantle_store::{CryptoProvider, NodeIdentity};
+
+use crate::scheme::Schemes;
+
+/// A vault's settings.
+#[derive(Debug, Clone)]
+pub struct VaultOptions {
+    /// Whose keys they are.
+    pub node: NodeIdentity,
+    /// `crypto.signing`.
+    pub signing: Schemes<SigningKeyScheme>,
+    /// `crypto.encryption`.
+    pub encryption: Schemes<EncryptionKeyScheme>,
+    /// `crypto.kms.custom-tags`. Tags of the names that [`VaultOptions::tags`] sets are replaced.
+    pub custom_tags: Vec<(String, String)>,
+    /// `crypto.kms.multi-region-key`.
+    pub multi_region: MultiRegion,
+    /// `crypto.kms.retries.create-key-check`.
+    pub create_key_check: CreationPoll,
+    /// How long [`crate::Vault::check_keys`] waits for all answers together.
+    pub key_check_timeout: Duration,
+}
+
+/// What a key is for in the node's identity. Only its tag in the KMS tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyRole {
+    /// The root key of the node's namespace.
+    Namespace,
+    /// Protocol messages.
+    Signing,
+    /// Decryption of views.
+    Encryption,
+    /// Anything else an operator makes.
+    Other,
+}
+
+impl KeyRole {
+    /// The value of the tag `CantlePurpose`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespace",
+            Self::Signing => "signing",
+            Self::Encryption => "encryption",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl VaultOptions {
+    /// The provider's schemes and Canton's defaults, without tags.
+    #[must_use]
+    pub fn new(node: NodeIdentity, provider: CryptoProvider) -> Self {
+        Self {
+            node,
+            signing: Schemes::of_provider(provider),
+            encryption: Schemes::of_provider(provider),
+            custom_tags: Vec::new(),
+            multi_region: MultiRegion::No,
+            create_key_check: CreationPoll::default(),
+            key_check_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// The tags of a new KMS key: the operator's, then `CreatedBy=Cantle`, `CantleNode` (the node's name),
+    /// `CantleNodeKind`, `CantlePurpose`, and `CantleCreation`, the id of the creation in the node's journal.
+    #[must_use]
+    pub fn tags(&self, role: KeyRole, creation: &str) -> Vec<(String, String)> {
+        let own = [
+            ("CreatedBy", "Cantle"),
+            ("CantleNode", self.node.name.as_str()),
+            ("CantleNodeKind", self.node.kind.as_str()),
+            ("CantlePurpose", role.as_str()),
+            ("CantleCreation", creation),
+        ];
+        let custom =
+            self.custom_tags.iter().filter(|(key, _)| own.iter().all(|(name, _)| name != key)).cloned();
+        custom.chain(own.map(|(key, value)| (key.to_owned(), value.to_owned()))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cantle_store::NodeKind;
+
+    use super::*;
+
+    #[test]
+    fn own_tags_replace_custom_ones_of_their_name() {
+        let node = NodeIdentity { kind: NodeKind::Participant, name: "participant1".parse().unwrap() };
+        let mut options = VaultOptions::new(node, CryptoProvider::Kms);
+        options.custom_tags =
+            vec![("environment".into(), "test".into()), ("CreatedBy".into(), "someone else".into())];
+        let tags = options.tags(KeyRole::Namespace, "abc");
+        let expected = [
+            ("environment", "test"),
+            ("CreatedBy", "Cantle"),
+            ("CantleNode", "participant1"),
+            ("CantleNodeKind", "participant"),
+            ("CantlePurpose", "namespace"),
+            ("CantleCreation", "abc"),
+        ];
+        assert_eq!(tags, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+}
