@@ -6,6 +6,9 @@
 //!   padding ‖ HMAC-SHA256 (32). Cipher key (16) and MAC key (64) are KDF2-SHA256 of ephemeral point ‖ shared x;
 //!   the MAC is over the CBC text and eight zero bytes, the length of the empty encoding vector.
 //!
+//! The MAC does not cover the IV, so that whoever can change a ciphertext can change the first block of its
+//! plaintext. That is a weakness of the CBC layout itself; prefer the GCM one.
+//!
 //! Invariant: nothing is unpadded before its MAC is checked, so that padding tells nothing.
 //! Source: <https://developers.google.com/tink/wire-format>; IEEE P1363a; ISO 18033-2 (KDF2).
 

@@ -133,6 +133,10 @@ impl EncryptionPrivateKey {
     ///
     /// # Errors
     /// When the ciphertext is empty, was not made for this key, or was changed.
+    ///
+    /// # Security
+    /// With ECIES and AES-CBC a change of the first 16 bytes, the IV, goes unnoticed, and changes the first
+    /// 16 bytes of the plaintext: the layout does not protect them.
     pub fn decrypt(&self, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
         let scheme = self.public().scheme();
         tink::decrypt_with_or_without_prefix(scheme.name(), ciphertext, |bytes| match &self.0.key {
