@@ -1,0 +1,144 @@
+//! `replication` and `sequencer`: keys of replicated nodes and of Canton's sequencer backends.
+//!
+//! Only tables. Canton turns replicas on where the database allows them; Cantle runs one process a node and
+//! refuses a second one on its database, so that these keys change nothing that could go wrong silently.
+//! Source: <https://docs.daml.com/2.10.0/canton/usermanual/ha.html>
+
+use crate::schema::{
+    FINITE, INT, Kind, NATURAL, POSITIVE, POSITIVE_DURATION, REPLICAS, SECONDS, Section, TUNING, Tagged,
+    ignored, used,
+};
+
+/// `replication`
+pub(crate) static REPLICATION: Section =
+    Section::new(&[used("enabled", Kind::Bool), used("connection-pool", Kind::Section(&CONNECTION_POOL))]);
+
+static CONNECTION_POOL: Section = Section::new(&[
+    used("check-period", POSITIVE_DURATION),
+    used("health-check-period", POSITIVE_DURATION),
+    used("connection", Kind::Section(&LOCKED_CONNECTION)),
+    used("active-timeout", POSITIVE_DURATION),
+    used("initial-locked-connection-timeout", POSITIVE_DURATION),
+    used("initial-must-remain-active-connection-timeout", POSITIVE_DURATION),
+]);
+
+static LOCKED_CONNECTION: Section = Section::new(&[
+    used("passive-check-period", POSITIVE_DURATION),
+    used("health-check-period", POSITIVE_DURATION),
+    used("health-check-timeout", POSITIVE_DURATION),
+    used("connection-timeout", POSITIVE_DURATION),
+    used("keep-alive-idle", POSITIVE_DURATION),
+    used("keep-alive-interval", POSITIVE_DURATION),
+    used("keep-alive-count", INT),
+    used("client-connection-check-interval", FINITE),
+    used("initial-acquisition-max-retries", INT),
+    used("initial-acquisition-interval", POSITIVE_DURATION),
+    used("lock", Kind::Section(&LOCK)),
+]);
+
+static LOCK: Section = Section::new(&[
+    used("check-period", POSITIVE_DURATION),
+    used("health-check-period", POSITIVE_DURATION),
+    used("health-check-timeout", POSITIVE_DURATION),
+]);
+
+/// `sequencer`
+pub(crate) static SEQUENCER: Tagged = Tagged {
+    default: Some("database"),
+    variants: &[("database", &DATABASE)],
+    refused: &[
+        ("external", "sequencers on a ledger of others are not there, write type = database"),
+        ("fabric", "sequencers on a ledger of others are not there, write type = database"),
+        ("ethereum", "sequencers on a ledger of others are not there, write type = database"),
+        ("reference", "it is a test driver of Canton, write type = database"),
+        ("bft-sequencer", "it is of Canton 3, write type = database"),
+    ],
+};
+
+static DATABASE: Section = Section::new(&[
+    ignored("writer", Kind::Tagged(&WRITER), TUNING),
+    ignored("reader", Kind::Section(&READER), TUNING),
+    ignored("high-availability", Kind::Section(&HIGH_AVAILABILITY), REPLICAS),
+    ignored("pruning", Kind::Section(&PRUNING), TUNING),
+    ignored("testing-interceptor", Kind::Any, "only tests of Canton use it"),
+]);
+
+static WRITER: Tagged = Tagged {
+    default: Some("low-latency"),
+    variants: &[("high-throughput", &WRITER_KEYS), ("low-latency", &WRITER_KEYS)],
+    refused: &[],
+};
+
+static WRITER_KEYS: Section = Section::new(&[
+    used("payload-queue-size", INT),
+    used("payload-write-batch-max-size", INT),
+    used("payload-write-batch-max-duration", FINITE),
+    used("payload-write-max-concurrency", INT),
+    used("payload-to-event-margin", FINITE),
+    used("event-write-batch-max-size", INT),
+    used("event-write-batch-max-duration", FINITE),
+    used("commit-mode-validation", Kind::Choice(&["synchronous", "local"])),
+    used("max-sql-in-list-size", POSITIVE),
+]);
+
+static READER: Section = Section::new(&[
+    used("read-batch-size", INT),
+    used("checkpoint-interval", FINITE),
+    used("polling-interval", FINITE),
+    used("payload-batch-size", INT),
+    used("payload-batch-window", FINITE),
+]);
+
+static HIGH_AVAILABILITY: Section = Section::new(&[
+    used("enabled", Kind::Bool),
+    used("total-node-count", POSITIVE),
+    used("keep-alive-interval", FINITE),
+    used("online-check-interval", FINITE),
+    used("offline-duration", FINITE),
+    used("connection-pool", Kind::Section(&CONNECTION_POOL)),
+    used("exclusive-storage", Kind::Section(&EXCLUSIVE_STORAGE)),
+]);
+
+static EXCLUSIVE_STORAGE: Section = Section::new(&[
+    used("connection-pool", Kind::Section(&CONNECTION_POOL)),
+    used("max-connections", POSITIVE),
+]);
+
+/// `pruning` of a sequencer or mediator.
+pub(crate) static PRUNING: Section = Section::new(&[
+    used("max-pruning-batch-size", POSITIVE),
+    used("pruning-metric-update-interval", SECONDS),
+]);
+
+/// `health` of a sequencer.
+pub(crate) static SEQUENCER_HEALTH: Section = Section::new(&[used("backend-check-period", FINITE)]);
+
+/// `batching`
+pub(crate) static BATCHING: Section = Section::new(&[
+    used("max-items-in-sql-clause", POSITIVE),
+    used("parallelism", POSITIVE),
+    used("migration-read-batch-size", POSITIVE),
+    used("migration-write-batch-size", POSITIVE),
+    used("migration-max-nb-contracts-per-rc", POSITIVE),
+    used("repair-internal-batch-size", POSITIVE),
+    used("repair-store-parallelism", POSITIVE),
+    used("acs-commitment-processor-replay-batch-size", POSITIVE),
+]);
+
+/// `watchdog`
+pub(crate) static WATCHDOG: Section = Section::new(&[
+    used("enabled", Kind::Bool).required(),
+    used("check-interval", POSITIVE_DURATION),
+    used("kill-delay", FINITE),
+]);
+
+/// `parameters` of sequencers and mediators.
+pub(crate) static MEMBER_PARAMETERS: Section = Section::new(&[
+    ignored("batching", Kind::Section(&BATCHING), TUNING),
+    ignored("watchdog", Kind::Section(&WATCHDOG), "the supervisor of the process watches it"),
+    ignored("max-burst-factor", Kind::Double, TUNING),
+    ignored("dispatcher-batch-size", NATURAL, TUNING),
+    used("dev-version-support", Kind::Bool),
+    used("beta-version-support", Kind::Bool),
+    used("dont-warn-on-deprecated-pv", Kind::Bool),
+]);
