@@ -1,0 +1,9 @@
+//! Topology against what Canton 2.10 wrote and signed, against a model, and change by change.
+#![expect(clippy::unwrap_used, reason = "a failed expectation of a test")]
+
+mod authorization;
+mod checks;
+mod hostile;
+mod recorded;
+mod support;
+mod vectors;
