@@ -227,3 +227,6 @@ fn unavailable(database: &str, error: sqlx::Error) -> OpenError {
         OpenError::Unavailable { database, source: BackendError::new(error) }
     }
 }
+
+#[cfg(test)]
+mod tests;

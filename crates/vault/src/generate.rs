@@ -65,7 +65,7 @@ pub enum GenerateError {
         purpose: KeyPurpose,
         /// What the store said.
         #[source]
-        source: StoreError,
+        source: Box<StoreError>,
     },
     /// A software key could not be made.
     #[error("a software key could not be made")]
@@ -367,7 +367,7 @@ impl Inner {
                 );
                 Ok(public)
             }
-            Err(source) => Err(GenerateError::NotStored { kms_key_id, purpose, source }),
+            Err(source) => Err(GenerateError::NotStored { kms_key_id, purpose, source: Box::new(source) }),
         }
     }
 }

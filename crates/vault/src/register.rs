@@ -193,7 +193,7 @@ pub enum RegisterError {
         key: KmsKeyId,
         /// What happened.
         #[source]
-        source: StoreError,
+        source: Box<StoreError>,
     },
 }
 
@@ -401,7 +401,7 @@ impl Inner {
             origin: KeyOrigin::Registered,
             created_at: self.clock.now(),
         };
-        let failed = |source| RegisterError::Store { key: key.clone(), source };
+        let failed = |source| RegisterError::Store { key: key.clone(), source: Box::new(source) };
         let insertion = self.store.kms_key_insert(&public, name.as_ref(), &metadata).await.map_err(failed)?;
         match insertion {
             Insertion::Inserted => tracing::info!(
