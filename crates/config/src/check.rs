@@ -3,6 +3,8 @@
 //! Also collects the keys that are known and ignored, the outermost of each once. What values mean together is the
 //! decoders' question. Depth is bounded by the tables, so recursion is too; free parts are not walked.
 
+use std::collections::BTreeMap;
+
 use cantle_hocon::{Kind as Shape, Object, Origin, Path, Value};
 
 use crate::cursor::{Sink, lacks_unit};
@@ -115,19 +117,14 @@ fn put(value: Value, path: &[&str], new: Value) -> Value {
 fn fall_back(present: Value, other: Value) -> Value {
     match (present, other) {
         (Value { kind: Shape::Object(a), origin }, Value { kind: Shape::Object(b), .. }) => {
-            // Of two entries with the same key the last one stays: the present one.
-            let mut entries: Vec<(String, Value)> = Vec::with_capacity(a.len() + b.len());
-            for (key, value) in b {
-                match a.get(&key) {
-                    Some(present) => entries.push((key, fall_back(present.clone(), value))),
-                    None => entries.push((key, value)),
-                }
+            let mut entries: BTreeMap<String, Value> = b.into_iter().collect();
+            for (key, present) in a {
+                let value = match entries.remove(&key) {
+                    Some(other) => fall_back(present, other),
+                    None => present,
+                };
+                entries.insert(key, value);
             }
-            entries.extend(
-                a.into_iter()
-                    .filter(|(key, _)| !entries.iter().any(|(other, _)| other == key))
-                    .collect::<Vec<_>>(),
-            );
             Value::new(Shape::Object(entries.into_iter().collect()), origin)
         }
         (present, _) => present,

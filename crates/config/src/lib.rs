@@ -23,6 +23,8 @@
 mod check;
 mod config;
 mod cursor;
+#[cfg(test)]
+mod exhaustive;
 mod fault;
 mod load;
 mod read;

@@ -158,7 +158,7 @@ pub(crate) fn parameters(parameters: &Cursor<'_>) -> Parameters {
     let timeouts = parameters.at("timeouts");
     let (console, processing) = (timeouts.at("console"), timeouts.at("processing"));
     let or_seconds = |section: &Cursor<'_>, key: &str, default: u64| {
-        section.at(key).timeout().unwrap_or(Some(Duration::from_secs(default)))
+        section.at(key).timeout().unwrap_or_else(|| Some(Duration::from_secs(default)))
     };
     let retention = parameters.at("retention-period-defaults");
     const DAY: u64 = 24 * 3600;

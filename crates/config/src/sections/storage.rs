@@ -100,7 +100,7 @@ pub enum StorageBackend {
         file: Option<PathBuf>,
     },
     /// A PostgreSQL server.
-    Postgres(PostgresConfig),
+    Postgres(Box<PostgresConfig>),
     /// Nothing is kept. For tests.
     Memory,
 }
@@ -138,7 +138,7 @@ pub(crate) fn storage(storage: &Cursor<'_>) -> StorageConfig {
         Some("memory") => StorageBackend::Memory,
         Some("postgres") => {
             storage.gap("storage in PostgreSQL", "write storage.type = sqlite");
-            StorageBackend::Postgres(postgres::postgres(&config))
+            StorageBackend::Postgres(Box::new(postgres::postgres(&config)))
         }
         _ => {
             let (outer, inner) = (storage.at("file"), config.at("file"));

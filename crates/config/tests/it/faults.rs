@@ -1,0 +1,108 @@
+//! What bad configurations print.
+
+use std::path::Path;
+
+use cantle_config::{LoadOptions, Problem};
+
+use crate::{load_text, load_with};
+
+fn bad_samples() -> Vec<String> {
+    let mut samples: Vec<String> = std::fs::read_dir(Path::new("tests/samples/bad"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    samples.sort();
+    samples
+}
+
+#[test]
+fn bad_samples_print_all_their_faults() {
+    let samples = bad_samples();
+    assert!(samples.len() >= 11, "{samples:?}");
+    for sample in samples {
+        let errors = load_with(&format!("bad/{sample}"), &[]).unwrap_err();
+        insta::assert_snapshot!(sample.trim_end_matches(".conf"), errors);
+    }
+}
+
+#[test]
+fn faults_show_no_secrets() {
+    for sample in bad_samples() {
+        let errors = load_with(&format!("bad/{sample}"), &[]).unwrap_err();
+        let shown = format!("{errors}\n{errors:?}");
+        for secret in ["supersafe", "hunter2", "hunter3"] {
+            assert!(!shown.contains(secret), "{sample}: {secret}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_is_a_fault_that_names_it() {
+    let errors = load_with("absent.conf", &[]).unwrap_err();
+    assert!(errors.to_string().contains("absent.conf"), "{errors}");
+}
+
+#[test]
+fn a_fault_knows_file_line_column_and_path() {
+    let text = "canton {\n  participants.p {\n    storgae.type = memory\n  }\n}";
+    let errors = load_text(text).unwrap_err();
+    let [fault] = errors.faults() else { panic!("{errors}") };
+    assert_eq!(fault.origin.source(), "test.conf");
+    assert_eq!(fault.origin.line(), Some(3));
+    assert_eq!(fault.path.as_ref().unwrap().to_string(), "canton.participants.p.storgae");
+    assert_eq!(fault.problem.code(), "config-unknown-key");
+    assert!(matches!(&fault.problem, Problem::UnknownKey { nearest: Some(near), .. } if near == "storage"));
+}
+
+#[test]
+fn a_setting_is_named_as_the_place_of_its_fault() {
+    let options = LoadOptions::new(["tests/samples/participant-kms.conf"])
+        .environment([("", ""); 0])
+        .setting("canton.participants.participant1.admin-api.port", "eighty");
+    let errors = cantle_config::Config::load(&options).unwrap_err();
+    assert!(errors.to_string().starts_with("-C"), "{errors}");
+}
+
+#[test]
+fn a_misplaced_key_is_suggested_at_its_place() {
+    let errors = load_text("canton.participants.p { region = us-east-1 }").unwrap_err();
+    assert!(
+        errors.to_string().contains("did you mean `canton.participants.p.crypto.kms.region`"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn disabled_verification_needs_non_standard_config() {
+    let kms =
+        "crypto { provider = kms, kms { type = aws, region = us-east-1, disable-ssl-verification = true } }";
+    let errors = load_text(&format!("canton.participants.p {{ {kms} }}")).unwrap_err();
+    assert!(errors.to_string().contains("canton.parameters.non-standard-config = yes"), "{errors}");
+    let text = format!("canton {{ participants.p {{ {kms} }}, parameters.non-standard-config = yes }}");
+    assert!(load_text(&text).is_ok());
+}
+
+#[test]
+fn as_many_tags_as_fit_are_taken_and_one_more_is_not() {
+    let with = |count: usize| {
+        let tags: Vec<String> = (0..count).map(|i| format!("t{i} = x")).collect();
+        load_text(&format!(
+            "canton.participants.p.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, custom-tags {{ {} }} }} }}",
+            tags.join(", ")
+        ))
+    };
+    assert!(with(47).is_ok());
+    assert_eq!(with(48).unwrap_err().faults()[0].problem.code(), "config-out-of-range");
+}
+
+#[test]
+fn the_same_port_on_two_addresses_is_no_fault() {
+    let text = |a: &str, b: &str| {
+        format!(
+            "canton.participants {{ a.admin-api {{ address = {a}, port = 5000 }}, b.admin-api {{ address = {b}, port = 5000 }} }}"
+        )
+    };
+    assert!(load_text(&text("10.0.0.1", "10.0.0.2")).is_ok());
+    assert!(load_text(&text("localhost", "127.0.0.1")).is_err());
+    assert!(load_text(&text("10.0.0.1", "0.0.0.0")).is_err());
+}
