@@ -1,0 +1,196 @@
+//! Faults on request: what goes wrong, for which operation, how often.
+//!
+//! A fault is armed until its count is used up; the first armed fault that fits a request is the one it meets. They
+//! come from a file at the start and can be read and replaced while the server runs (the admin endpoint).
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+/// A faults file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FaultsError {
+    /// The file cannot be read.
+    #[error("cannot read the faults file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not a list of faults.
+    #[error("{} is not a list of faults", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// One fault.
+///
+/// In JSON: `{"operation": "Sign", "skip": 2, "count": 1, "kind": "delay", "ms": 500}`. `operation` is a name of
+/// AWS's or `*`; the first `skip` requests that fit are spared; `count` left out means for ever.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// The operation it strikes, or `*`.
+    #[serde(default = "every")]
+    pub operation: String,
+    /// How many fitting requests are spared first.
+    #[serde(default)]
+    pub skip: u64,
+    /// How many it strikes; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// What happens.
+    #[serde(flatten)]
+    pub kind: FaultKind,
+}
+
+fn every() -> String {
+    "*".to_owned()
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// The work is done after this time.
+    Delay {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// The work is done, the answer comes after this time.
+    DelayAnswer {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// The connection is reset and nothing was done.
+    ResetBefore,
+    /// The work is done, then the connection is reset without an answer.
+    ResetAfter,
+    /// `KMSInternalException`, status 500; nothing was done.
+    InternalError,
+    /// `ThrottlingException`; nothing was done.
+    Throttle,
+    /// Any error; nothing was done.
+    Error {
+        /// The exception's name.
+        code: String,
+        /// The HTTP status.
+        #[serde(default = "bad_request")]
+        status: u16,
+        /// The text.
+        #[serde(default)]
+        message: String,
+    },
+    /// The answer's body comes in pieces.
+    SlowBody {
+        /// Bytes a piece.
+        chunk: usize,
+        /// Milliseconds between pieces.
+        ms: u64,
+    },
+}
+
+const fn bad_request() -> u16 {
+    400
+}
+
+impl FaultKind {
+    pub(crate) fn delay_before(&self) -> Option<Duration> {
+        match self {
+            Self::Delay { ms } => Some(Duration::from_millis(*ms)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn delay_after(&self) -> Option<Duration> {
+        match self {
+            Self::DelayAnswer { ms } => Some(Duration::from_millis(*ms)),
+            _ => None,
+        }
+    }
+}
+
+/// The armed faults.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    armed: Mutex<Vec<Fault>>,
+}
+
+impl Faults {
+    pub(crate) fn from_file(path: &Path) -> Result<Self, FaultsError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| FaultsError::Read { path: path.to_owned(), source })?;
+        let faults = serde_json::from_str(&text)
+            .map_err(|source| FaultsError::Json { path: path.to_owned(), source })?;
+        Ok(Self { armed: Mutex::new(faults) })
+    }
+
+    pub(crate) fn set(&self, faults: Vec<Fault>) {
+        *self.armed.lock() = faults;
+    }
+
+    pub(crate) fn snapshot(&self) -> Vec<Fault> {
+        self.armed.lock().clone()
+    }
+
+    /// The fault that this request meets.
+    pub(crate) fn strike(&self, operation: &str) -> Option<FaultKind> {
+        let mut armed = self.armed.lock();
+        let mut struck = None;
+        for (index, fault) in armed.iter_mut().enumerate() {
+            if fault.operation != "*" && fault.operation != operation {
+                continue;
+            }
+            if fault.skip > 0 {
+                fault.skip -= 1;
+                continue;
+            }
+            if let Some(count) = &mut fault.count {
+                if *count == 0 {
+                    continue;
+                }
+                *count -= 1;
+            }
+            struck = Some((index, fault.kind.clone()));
+            break;
+        }
+        let (index, kind) = struck?;
+        if armed[index].count == Some(0) {
+            armed.remove(index);
+        }
+        Some(kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_read_from_json_and_strike_in_order() {
+        let faults: Vec<Fault> = serde_json::from_str(
+            r#"[{"operation":"Sign","skip":1,"count":2,"kind":"throttle"},{"kind":"delay","ms":5}]"#,
+        )
+        .unwrap();
+        let armed = Faults::default();
+        armed.set(faults);
+        assert_eq!(armed.strike("Decrypt"), Some(FaultKind::Delay { ms: 5 }));
+        assert_eq!(armed.strike("Sign"), Some(FaultKind::Delay { ms: 5 }));
+        assert_eq!(armed.strike("Sign"), Some(FaultKind::Throttle));
+        assert_eq!(armed.strike("Sign"), Some(FaultKind::Throttle));
+        assert_eq!(armed.strike("Sign"), Some(FaultKind::Delay { ms: 5 }));
+        assert_eq!(armed.snapshot().len(), 1);
+    }
+}
