@@ -32,13 +32,11 @@ fn shapes() -> Vec<Value> {
     shapes
 }
 
+/// Wraps a value into a whole document.
+type Wrap<'a> = &'a dyn Fn(Value) -> Value;
+
 /// Calls `visit` with the path of each key and a way to wrap a value into a whole document.
-fn each_key(
-    kind: &Kind,
-    path: &Path,
-    wrap: &dyn Fn(Value) -> Value,
-    visit: &mut dyn FnMut(&Path, &dyn Fn(Value) -> Value),
-) {
+fn each_key(kind: &Kind, path: &Path, wrap: Wrap<'_>, visit: &mut dyn FnMut(&Path, Wrap<'_>)) {
     match *kind {
         Kind::Section(section) => {
             for key in section.keys {

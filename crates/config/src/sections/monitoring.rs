@@ -16,15 +16,11 @@ pub(crate) static MONITORING: Section = Section::new(&[
     used("health", Kind::Section(&HEALTH)),
     used("metrics", Kind::Section(&METRICS)),
     ignored("delay-logging-threshold", FINITE, TUNING),
-    ignored("tracing", Kind::Section(&TRACING), "Cantle sends no spans, trace ids are in its log"),
+    ignored("tracing", Kind::Section(&TRACING), "Cantle sends no spans"),
     used("log-message-payloads", Kind::Bool),
-    ignored(
-        "log-query-cost",
-        Kind::Section(&QUERY_COST),
-        "storage.parameters.warn-on-slow-query names slow queries",
-    ),
+    ignored("log-query-cost", Kind::Section(&QUERY_COST), TUNING),
     ignored("log-slow-futures", Kind::Bool, JVM),
-    ignored("health-dump-metric-frequency", FINITE, "a health dump has the metrics of its moment"),
+    ignored("health-dump-metric-frequency", FINITE, TUNING),
     used("logging", Kind::Section(&LOGGING)),
     used("dump-num-rolling-log-files", NATURAL),
 ]);

@@ -39,8 +39,11 @@ const TIME: Key = used("time-tracker", Kind::Section(&TIME_TRACKER));
 const CACHES: Key = ignored("caching", Kind::Section(&CACHING), TUNING);
 const HEALTH: Key = used("monitoring", Kind::Section(&NODE_MONITORING));
 const REPLICA: Key = ignored("replication", Kind::Section(&REPLICATION), REPLICAS);
-const WATCHED: Key =
-    ignored("watchdog", Kind::Section(&WATCHDOG), "the supervisor of the process watches it");
+const WATCHED: Key = ignored(
+    "watchdog",
+    Kind::Section(&WATCHDOG),
+    "Cantle has no watchdog, the supervisor of the process is one",
+);
 const BATCHES: Key = ignored("batching", Kind::Section(&BATCHING), TUNING);
 const MEMBER: Key = used("parameters", Kind::Section(&MEMBER_PARAMETERS));
 
@@ -126,7 +129,7 @@ static DOMAIN_NODE_PARAMETERS: Section = Section::new(&[
 /// `domains.<name>`
 pub(crate) static DOMAIN: Section = Section::new(&[
     used("init", Kind::Section(&DOMAIN_INIT)),
-    ignored("audit-logging", Kind::Bool, "Cantle's log has every request of the public API at debug level"),
+    used("audit-logging", Kind::Bool),
     PUBLIC,
     ADMIN,
     DATA,
@@ -162,7 +165,7 @@ pub(crate) static DOMAIN_MANAGER: Section = Section::new(&[
 /// `sequencers.<name>`
 pub(crate) static SEQUENCER_NODE: Section = Section::new(&[
     used("init", Kind::Section(&SEQUENCER_INIT)),
-    ignored("audit-logging", Kind::Bool, "Cantle's log has every request of the public API at debug level"),
+    used("audit-logging", Kind::Bool),
     PUBLIC,
     ADMIN,
     DATA,
@@ -365,6 +368,7 @@ pub(crate) fn participant(name: &NodeName, cursor: &Cursor<'_>, non_standard: bo
 
 pub(crate) fn domain(name: &NodeName, cursor: &Cursor<'_>, non_standard: bool) -> Option<DomainConfig> {
     let node = node(NodeKind::Domain, name, cursor, non_standard);
+    audit_log(cursor);
     let public_api = server::public_api(&cursor.at("public-api"));
     let topology = domain_parameters::topology(&cursor.at("topology"));
     let time_tracker = sequencer_client::time_tracker(&cursor.at("time-tracker"));
@@ -386,11 +390,19 @@ pub(crate) fn domain_manager(
 }
 
 pub(crate) fn sequencer(name: &NodeName, cursor: &Cursor<'_>, non_standard: bool) -> SequencerConfig {
+    audit_log(cursor);
     SequencerConfig {
         node: node(NodeKind::Sequencer, name, cursor, non_standard),
         public_api: server::public_api(&cursor.at("public-api")),
         time_tracker: sequencer_client::time_tracker(&cursor.at("time-tracker")),
         service_agreement: cursor.at("service-agreement").existing_file(),
+    }
+}
+
+fn audit_log(cursor: &Cursor<'_>) {
+    let audit = cursor.at("audit-logging");
+    if audit.bool() == Some(true) {
+        audit.gap("an audit log of a domain", "remove it");
     }
 }
 

@@ -135,7 +135,11 @@ pub(crate) static WATCHDOG: Section = Section::new(&[
 /// `parameters` of sequencers and mediators.
 pub(crate) static MEMBER_PARAMETERS: Section = Section::new(&[
     ignored("batching", Kind::Section(&BATCHING), TUNING),
-    ignored("watchdog", Kind::Section(&WATCHDOG), "the supervisor of the process watches it"),
+    ignored(
+        "watchdog",
+        Kind::Section(&WATCHDOG),
+        "Cantle has no watchdog, the supervisor of the process is one",
+    ),
     ignored("max-burst-factor", Kind::Double, TUNING),
     ignored("dispatcher-batch-size", NATURAL, TUNING),
     used("dev-version-support", Kind::Bool),

@@ -47,7 +47,7 @@ static PARAMETERS: Section = Section::new(&[
     ignored("ledger-api-jdbc-url", Kind::Secret, DAML),
     used("connection-timeout", FINITE),
     used("warn-on-slow-query", POSITIVE_DURATION),
-    ignored("warn-on-slow-query-interval", POSITIVE_DURATION, "each slow query is named once"),
+    ignored("warn-on-slow-query-interval", POSITIVE_DURATION, TUNING),
     refused(
         "unsafe-clean-on-validation-error",
         Kind::Bool,

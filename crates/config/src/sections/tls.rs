@@ -8,22 +8,22 @@ use std::path::PathBuf;
 
 use crate::cursor::Cursor;
 use crate::fault::Problem;
-use crate::schema::{JVM, Kind, Section, TEXTS, Tagged, ignored, used};
+use crate::schema::{Kind, Section, TEXTS, Tagged, ignored, refused, used};
 
 /// `tls` of the admin API and the Ledger API.
 pub(crate) static TLS_SERVER: Section = Section::new(&[
     used("cert-chain-file", Kind::File).required(),
     used("private-key-file", Kind::File).required(),
     used("trust-collection-file", Kind::File),
-    ignored(
+    refused(
         "secrets-url",
         Kind::Text,
-        "keys encrypted under a password that a URL serves are of the JVM's format",
+        "it serves passwords of encrypted key files, which are not read; decrypt the file and remove it",
     ),
     used("client-auth", Kind::Tagged(&CLIENT_AUTH)),
     used("minimum-server-protocol-version", Kind::Text),
     ignored("ciphers", TEXTS, "only the cipher suites of rustls are offered, all of them strong"),
-    ignored("enable-cert-revocation-checking", Kind::Bool, JVM),
+    used("enable-cert-revocation-checking", Kind::Bool),
 ]);
 
 /// `tls` of the public API.
@@ -133,6 +133,13 @@ pub(crate) fn server(tls: &Cursor<'_>) -> Option<TlsServerConfig> {
         }
         _ => ClientAuth::Optional,
     };
+    let revocation = tls.at("enable-cert-revocation-checking");
+    if revocation.bool() == Some(true) {
+        revocation.fault(Problem::Unsupported {
+            what: "a check of revoked certificates".to_owned(),
+            remedy: "use certificates with short lives, and remove it".to_owned(),
+        });
+    }
     let minimum_version = minimum_version(&tls.at("minimum-server-protocol-version"));
     Some(TlsServerConfig {
         cert_chain_file: cert_chain_file?,

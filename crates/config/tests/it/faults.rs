@@ -8,8 +8,8 @@ use crate::{load_text, load_with};
 
 fn bad_samples() -> Vec<String> {
     let mut samples: Vec<String> = std::fs::read_dir(Path::new("tests/samples/bad"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .expect("the folder is there")
+        .map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned())
         .collect();
     samples.sort();
     samples
