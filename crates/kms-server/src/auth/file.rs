@@ -238,7 +238,7 @@ mod tests {
         );
         std::fs::write(
             folder.path().join("p.json"),
-            r#"{"Statement":{"Effect":"Allow","Action":"kms:Sign","Resource":"*"}}"#,
+            r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:Sign","Resource":"*"}}"#,
         )
         .unwrap();
         let credentials = Credentials::from_file(&path).unwrap();
