@@ -8,7 +8,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use cantle_crypto::{Hash, HashPurpose, PublicKey, Signature, SigningPublicKey, digest};
-use cantle_types::{DomainId, Member, Namespace, ParticipantId, PartyId, ProtocolVersion, UniqueIdentifier};
+use cantle_types::{
+    DomainId, Fingerprint, Member, Namespace, ParticipantId, PartyId, ProtocolVersion, UniqueIdentifier,
+};
 
 use crate::change::{ParticipantPermission, RequestSide, TopologyChangeOp, TrustLevel};
 use crate::error::MappingError;
@@ -80,6 +82,17 @@ impl TopologyMapping {
     pub fn unique_path(&self, element_id: &cantle_types::TopologyElementId) -> UniquePath {
         let element_id = (!self.is_governance()).then(|| element_id.clone());
         UniquePath { subject: self.subject(), element_id }
+    }
+
+    /// The key that it gives to someone or lets act, if it is about a key.
+    #[must_use]
+    pub fn key(&self) -> Option<&Fingerprint> {
+        match self {
+            Self::NamespaceDelegation(mapping) => Some(mapping.target().fingerprint()),
+            Self::IdentifierDelegation(mapping) => Some(mapping.target.fingerprint()),
+            Self::OwnerToKeyMapping(mapping) => Some(mapping.key.fingerprint()),
+            _ => None,
+        }
     }
 
     /// Whether it governs a domain, and so is replaced instead of added and removed.

@@ -122,6 +122,11 @@ impl TopologyState {
         self.of_subject(&path.subject).filter(move |active| active.transaction.unique_path() == *path)
     }
 
+    /// The active transactions that give a key to someone or let it act, oldest first.
+    pub fn uses_of_key(&self, key: &Fingerprint) -> impl DoubleEndedIterator<Item = &ActiveTransaction> {
+        self.active().filter(move |active| active.mapping().key() == Some(key))
+    }
+
     /// Whether the same transaction, signed by the same key, was applied before, whatever came after.
     #[must_use]
     pub fn has_seen(&self, transaction: &TopologyTransaction, signed_by: &Fingerprint) -> bool {

@@ -253,3 +253,24 @@ fn a_history_is_replayed_to_the_same_state() {
     assert_eq!(state.active().next().unwrap().transaction(), history[2].transaction());
     assert!(history.iter().all(|signed| state.has_seen(signed.transaction(), public.fingerprint())));
 }
+
+#[test]
+fn the_uses_of_a_key_are_found() {
+    let (mut state, transactions) = state_of(&[
+        (delegation(1, 1, YES), 1),
+        (delegation(1, 2, YES), 1),
+        (identifier_delegation("p", 1, 2), 1),
+        (owner_to_key(participant("p", 1), 2), 2),
+        (owner_to_key(participant("p", 1), 3), 2),
+    ]);
+    let uses = |state: &TopologyState, number| {
+        state
+            .uses_of_key(key(number).fingerprint())
+            .map(|active| active.transaction().clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(uses(&state, 2), transactions[1..4]);
+    state.apply(&transactions[1].reverse().unwrap(), key(1).fingerprint());
+    assert_eq!(uses(&state, 2), transactions[2..4]);
+    assert_eq!(uses(&state, 9), []);
+}
