@@ -1,1 +1,25 @@
 //! Canton's gRPC admin services over handles they are given.
+//!
+//! A service here reads a request, asks one handle, and writes the answer; what an error becomes is decided in
+//! `status.rs` alone. Services that a node does not have answer UNIMPLEMENTED.
+//!
+//! Invariant: a request that cannot be read, or is refused, has changed nothing.
+//! Source: <https://docs.daml.com/canton/reference/admin-api.html>
+
+mod aggregation;
+mod handles;
+mod health;
+mod initialization;
+mod keys;
+mod node;
+mod parse;
+mod roles;
+mod server;
+mod status;
+mod topology_read;
+mod topology_write;
+mod vault;
+
+pub use handles::{AdminHandles, ComponentHealth, LogLevel, NodeHealth};
+pub use keys::{ListKeysError, list_keys};
+pub use server::{AdminServer, ServeError};

@@ -1,0 +1,154 @@
+//! `health.admin.v0.StatusService` and `participant.admin.v0.ParticipantStatusService`: how a node is.
+//!
+//! Not `grpc.health.v1`, which the server adds and the node sets. Dumps and last errors answer UNIMPLEMENTED.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use cantle_identity::TopologyManager;
+use cantle_proto::{
+    health::admin::{
+        v0::{
+            GetLastErrorTraceRequest, GetLastErrorTraceResponse, GetLastErrorsRequest, GetLastErrorsResponse,
+            HealthDumpChunk, HealthDumpRequest, NodeStatus, ParticipantStatusInfo, SetLogLevelRequest,
+            SetLogLevelResponse, TopologyQueueStatus,
+            node_status::{
+                self, ComponentStatus, NotInitialized,
+                component_status::{Status as Component, StatusData},
+            },
+            status_service_server::StatusService,
+        },
+        v1,
+    },
+    participant::admin::v0::{
+        ParticipantStatusRequest, ParticipantStatusResponse, participant_status_response,
+        participant_status_service_server::ParticipantStatusService,
+    },
+};
+use cantle_types::{Clock, ProtocolVersion, UniqueIdentifier};
+use jiff::Timestamp;
+use prost::Message;
+use tokio::sync::watch;
+use tokio_stream::Empty;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    handles::{ComponentHealth, LogLevel, NodeHealth},
+    status::unsupported,
+};
+
+/// Both services of one node.
+#[derive(Clone, Debug)]
+pub(crate) struct Health {
+    pub(crate) manager: TopologyManager,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) started: Timestamp,
+    pub(crate) ports: BTreeMap<String, u16>,
+    pub(crate) health: watch::Receiver<NodeHealth>,
+    pub(crate) level: Arc<dyn LogLevel>,
+}
+
+impl Health {
+    fn uptime(&self) -> prost_types::Duration {
+        let up = self.clock.now().duration_since(self.started);
+        prost_types::Duration { seconds: up.as_secs(), nanos: up.subsec_nanos() }
+    }
+
+    fn ports(&self) -> std::collections::HashMap<String, i32> {
+        self.ports.iter().map(|(name, port)| (name.clone(), i32::from(*port))).collect()
+    }
+
+    fn components(&self) -> Vec<ComponentStatus> {
+        let component = |health: &ComponentHealth| {
+            let data = StatusData { description: health.trouble.clone() };
+            let status = if health.trouble.is_none() { Component::Ok(data) } else { Component::Failed(data) };
+            ComponentStatus { name: health.name.clone(), status: Some(status) }
+        };
+        self.health.borrow().components.iter().map(component).collect()
+    }
+
+    fn v1(&self, uid: &UniqueIdentifier) -> v1::Status {
+        v1::Status {
+            uid: uid.to_string(),
+            uptime: Some(self.uptime()),
+            ports: self.ports(),
+            active: true,
+            topology_queues: Some(TopologyQueueStatus::default()),
+            components: self.components(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl StatusService for Health {
+    async fn status(&self, _request: Request<()>) -> Result<Response<NodeStatus>, Status> {
+        let response = match self.manager.uid() {
+            None => node_status::Response::NotInitialized(NotInitialized { active: true }),
+            Some(uid) => node_status::Response::Success(node_status::Status {
+                id: uid.to_string(),
+                uptime: Some(self.uptime()),
+                ports: self.ports(),
+                extra: ParticipantStatusInfo { connected_domains: Vec::new(), active: true }.encode_to_vec(),
+                active: true,
+                topology_queues: Some(TopologyQueueStatus::default()),
+                components: self.components(),
+            }),
+        };
+        Ok(Response::new(NodeStatus { response: Some(response) }))
+    }
+
+    type HealthDumpStream = Empty<Result<HealthDumpChunk, Status>>;
+
+    async fn health_dump(
+        &self,
+        _request: Request<HealthDumpRequest>,
+    ) -> Result<Response<Self::HealthDumpStream>, Status> {
+        Err(unsupported("health dumps"))
+    }
+
+    async fn set_log_level(
+        &self,
+        request: Request<SetLogLevelRequest>,
+    ) -> Result<Response<SetLogLevelResponse>, Status> {
+        self.level.set(&request.into_inner().level).map_err(|error| {
+            Status::invalid_argument(format!("INVALID_ARGUMENT: {}", crate::status::chain(&*error)))
+        })?;
+        Ok(Response::new(SetLogLevelResponse {}))
+    }
+
+    async fn get_last_errors(
+        &self,
+        _request: Request<GetLastErrorsRequest>,
+    ) -> Result<Response<GetLastErrorsResponse>, Status> {
+        Err(unsupported("the list of last errors; read the log"))
+    }
+
+    async fn get_error_trace(
+        &self,
+        _request: Request<GetLastErrorTraceRequest>,
+    ) -> Result<Response<GetLastErrorTraceResponse>, Status> {
+        Err(unsupported("traces of errors; read the log"))
+    }
+}
+
+#[tonic::async_trait]
+impl ParticipantStatusService for Health {
+    async fn participant_status(
+        &self,
+        _request: Request<ParticipantStatusRequest>,
+    ) -> Result<Response<ParticipantStatusResponse>, Status> {
+        use participant_status_response::{Kind, ParticipantStatusResponseStatus};
+        let kind = match self.manager.uid() {
+            None => Kind::Unavailable(NotInitialized { active: true }),
+            Some(uid) => Kind::Status(ParticipantStatusResponseStatus {
+                common_status: Some(self.v1(&uid)),
+                connected_domains: Vec::new(),
+                active: true,
+                supported_protocol_versions: [ProtocolVersion::V5, ProtocolVersion::V7]
+                    .map(ProtocolVersion::number)
+                    .to_vec(),
+            }),
+        };
+        Ok(Response::new(ParticipantStatusResponse { kind: Some(kind) }))
+    }
+}

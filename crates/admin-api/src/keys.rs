@@ -1,0 +1,101 @@
+//! `cantle.admin.v1.KeyService`: a node's keys with the KMS keys behind them. Ours, not Canton's.
+
+use cantle_identity::{ReadError, TopologyManager};
+use cantle_proto::cantle::admin::v1::{
+    ListKeysRequest, ListKeysResponse, NodeKey, key_service_server::KeyService,
+};
+use cantle_vault::{KeyCheck, Vault, VaultError};
+use thiserror::Error;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    roles::Roles,
+    status::{ToStatus, chain},
+};
+
+/// Keys that cannot be listed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ListKeysError {
+    /// The keys cannot be read.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The topology cannot be read.
+    #[error(transparent)]
+    Topology(#[from] ReadError),
+}
+
+/// The keys of a node whose private part is with it, namespace keys first, each with its state in the KMS.
+///
+/// One DescribeKey a key with provider kms, side by side. A KMS that does not answer is no error; the key's state
+/// says `unknown` and why.
+///
+/// # Errors
+/// When keys or topology cannot be read from the store.
+pub async fn list_keys(vault: &Vault, manager: &TopologyManager) -> Result<Vec<NodeKey>, ListKeysError> {
+    let roles = Roles::read(manager).await?;
+    let checks = vault.check_keys().await?;
+    let mut keys: Vec<_> = checks.iter().map(|check| node_key(check, roles.role_of(&check.info))).collect();
+    // Stable: keys of one purpose stay in the order in which they were made.
+    keys.sort_by_key(|key| order(&key.purpose));
+    Ok(keys)
+}
+
+fn node_key(check: &KeyCheck, purpose: &str) -> NodeKey {
+    let info = &check.info;
+    let mut key = NodeKey {
+        name: info.name.as_ref().map(ToString::to_string).unwrap_or_default(),
+        purpose: purpose.to_owned(),
+        fingerprint: info.fingerprint().to_string(),
+        key_spec: info.public.scheme_name().to_owned(),
+        state: state(check),
+        provider: info.provider.to_string(),
+        ..NodeKey::default()
+    };
+    if let Some(kms) = &info.kms {
+        key.kms_key_id.clone_from(&kms.kms_key_id);
+        key.kms_key_arn = kms.kms_key_arn.clone().unwrap_or_default();
+        key.key_spec.clone_from(&kms.key_spec);
+        kms.origin.as_str().clone_into(&mut key.origin);
+    }
+    key
+}
+
+/// AWS's state of the key, or why it is not known.
+fn state(check: &KeyCheck) -> String {
+    match &check.outcome {
+        Ok(status) => status.as_str().to_owned(),
+        Err(error) => format!("unknown: {}", chain(error)),
+    }
+}
+
+fn order(purpose: &str) -> usize {
+    ["namespace", "signing", "encryption"].iter().position(|known| *known == purpose).unwrap_or(usize::MAX)
+}
+
+/// The service of one node.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    vault: Vault,
+    manager: TopologyManager,
+}
+
+impl Keys {
+    pub(crate) fn new(vault: Vault, manager: TopologyManager) -> Self {
+        Self { vault, manager }
+    }
+}
+
+#[tonic::async_trait]
+impl KeyService for Keys {
+    async fn list_keys(
+        &self,
+        _request: Request<ListKeysRequest>,
+    ) -> Result<Response<ListKeysResponse>, Status> {
+        let keys = list_keys(&self.vault, &self.manager).await.map_err(|error| match error {
+            ListKeysError::Vault(error) => error.to_status(),
+            ListKeysError::Topology(error) => error.to_status(),
+        })?;
+        Ok(Response::new(ListKeysResponse { keys }))
+    }
+}

@@ -1,0 +1,71 @@
+//! What a node's keys are for: what the topology says of them, and before it says anything, their names.
+
+use cantle_identity::{ListQuery, ReadError, TopologyManager};
+use cantle_topology::TopologyMapping;
+use cantle_types::{Fingerprint, KeyName, KeyPurpose};
+use cantle_vault::{KeyRole, PrivateKeyInfo};
+
+/// The active topology of one node at one moment.
+#[derive(Debug)]
+pub(crate) struct Roles {
+    namespace: Option<Fingerprint>,
+    active: Vec<TopologyMapping>,
+}
+
+impl Roles {
+    /// Reads the topology as it is now.
+    pub(crate) async fn read(manager: &TopologyManager) -> Result<Self, ReadError> {
+        let query = ListQuery { state_only: true, ..ListQuery::default() };
+        let active = manager.list(&query).await?;
+        Ok(Self {
+            namespace: manager.uid().map(|uid| uid.namespace().fingerprint().clone()),
+            active: active
+                .into_iter()
+                .map(|listed| listed.stored.transaction.transaction().mapping().clone())
+                .collect(),
+        })
+    }
+
+    /// `namespace`, `signing` or `encryption`.
+    pub(crate) fn role_of(&self, key: &PrivateKeyInfo) -> &'static str {
+        if key.purpose() == KeyPurpose::Encryption {
+            return KeyRole::Encryption.as_str();
+        }
+        let delegated = self.active.iter().any(|mapping| {
+            matches!(mapping, TopologyMapping::NamespaceDelegation(delegation)
+                if delegation.target().fingerprint() == key.fingerprint())
+        });
+        let namespace = delegated
+            || self.namespace.as_ref() == Some(key.fingerprint())
+            || role_of_name(key.name.as_ref()) == KeyRole::Namespace;
+        if namespace { KeyRole::Namespace.as_str() } else { KeyRole::Signing.as_str() }
+    }
+
+    /// What needs the key, in a few words.
+    pub(crate) fn use_of(&self, key: &Fingerprint) -> Option<String> {
+        if self.namespace.as_ref() == Some(key) {
+            return Some("it is this node's namespace".to_owned());
+        }
+        self.active.iter().find_map(|mapping| match mapping {
+            TopologyMapping::NamespaceDelegation(delegation) if delegation.target().fingerprint() == key => {
+                Some(format!("namespace {} is delegated to it", delegation.namespace()))
+            }
+            TopologyMapping::IdentifierDelegation(delegation) if delegation.target.fingerprint() == key => {
+                Some(format!("{} is delegated to it", delegation.identifier))
+            }
+            TopologyMapping::OwnerToKeyMapping(mapping) if mapping.key.fingerprint() == key => {
+                Some(format!("it is mapped to {}", mapping.owner))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// The role that a signing key's name tells, by Canton's convention `<node>-namespace`, `<node>-signing`.
+pub(crate) fn role_of_name(name: Option<&KeyName>) -> KeyRole {
+    match name.map(KeyName::as_str) {
+        Some(name) if name.ends_with("-namespace") => KeyRole::Namespace,
+        Some(name) if name.ends_with("-signing") => KeyRole::Signing,
+        _ => KeyRole::Other,
+    }
+}

@@ -1,0 +1,236 @@
+//! Which gRPC status an error becomes, for all services, in this one file.
+//!
+//! The message of a status is a stable code, what happened, and its causes: `KMS_KEY_DISABLED: KMS key … is
+//! disabled. …`. docs/errors.md lists the codes.
+
+use std::{error::Error, fmt::Write as _};
+
+use cantle_identity::{ChangeError, ErrorClass, InitIdError, ReadError};
+use cantle_kms::{KmsError, KmsKeyIdError};
+use cantle_store::StoreError;
+use cantle_vault::{
+    DeleteError, ExportError, GenerateError, ImportError, RegisterError, SchemeError, SignError, VaultError,
+};
+use tonic::{Code, Status};
+
+/// An error with the code that operators look up, and gRPC's.
+pub(crate) trait ToStatus: Error + Sized {
+    /// gRPC's code and ours.
+    fn codes(&self) -> (Code, &'static str);
+
+    /// The status to answer with.
+    fn to_status(&self) -> Status {
+        let (code, name) = self.codes();
+        Status::new(code, format!("{name}: {}", chain(self)))
+    }
+}
+
+/// An error's text with those of its causes, each once.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            // Writing to a String does not fail.
+            let _ = write!(text, ": {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// A field of a request that cannot be read.
+pub(crate) fn invalid(field: &str, error: &dyn Error) -> Status {
+    Status::invalid_argument(format!("INVALID_ARGUMENT: field {field}: {}", chain(error)))
+}
+
+/// A field of a request that is not there.
+pub(crate) fn missing(field: &str) -> Status {
+    Status::invalid_argument(format!("INVALID_ARGUMENT: field {field} is missing"))
+}
+
+/// What this node, or this version of Cantle, does not do.
+pub(crate) fn unsupported(what: &str) -> Status {
+    Status::unimplemented(format!("UNSUPPORTED: {what}"))
+}
+
+impl ToStatus for StoreError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::Unavailable { .. } => (Code::Unavailable, "DATABASE_UNAVAILABLE"),
+            Self::Conflict(_) => (Code::AlreadyExists, "STORE_CONFLICT"),
+            Self::UnknownKey { .. } => (Code::NotFound, "KEY_NOT_FOUND"),
+            Self::ReadOnly { .. } => (Code::FailedPrecondition, "DATABASE_READ_ONLY"),
+            _ => (Code::Internal, "DATABASE_DAMAGED"),
+        }
+    }
+}
+
+impl ToStatus for VaultError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::Store(error) => error.codes(),
+            Self::ProviderMismatch { .. } => (Code::FailedPrecondition, "CRYPTO_PROVIDER_MISMATCH"),
+            _ => (Code::FailedPrecondition, "PRIVATE_KEY_MISSING"),
+        }
+    }
+}
+
+impl ToStatus for KmsError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::NotFound { .. } => (Code::NotFound, "KMS_KEY_NOT_FOUND"),
+            Self::Disabled { .. } => (Code::FailedPrecondition, "KMS_KEY_DISABLED"),
+            Self::InvalidState { .. } => (Code::FailedPrecondition, "KMS_KEY_STATE"),
+            Self::AccessDenied { .. } => (Code::PermissionDenied, "KMS_ACCESS_DENIED"),
+            Self::InvalidKeyUsage { .. } => (Code::FailedPrecondition, "KMS_KEY_USAGE"),
+            Self::LimitExceeded { .. } => (Code::ResourceExhausted, "KMS_LIMIT"),
+            Self::Throttled { .. } => (Code::ResourceExhausted, "KMS_THROTTLED"),
+            Self::Credentials { .. } => (Code::FailedPrecondition, "KMS_CREDENTIALS"),
+            Self::Network { .. } | Self::Timeout { .. } => (Code::Unavailable, "KMS_UNREACHABLE"),
+            error if error.retryable() => (Code::Unavailable, "KMS_UNAVAILABLE"),
+            _ => (Code::FailedPrecondition, "KMS_REFUSED"),
+        }
+    }
+}
+
+impl ToStatus for SchemeError {
+    fn codes(&self) -> (Code, &'static str) {
+        (Code::InvalidArgument, "KEY_SCHEME_NOT_ALLOWED")
+    }
+}
+
+impl ToStatus for GenerateError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::Scheme(error) => error.codes(),
+            Self::Kms { source, .. } => {
+                kms_cause(&**source).map_or((Code::Unavailable, "KMS_REFUSED"), ToStatus::codes)
+            }
+            Self::Store(error) => error.codes(),
+            Self::NotStored { source, .. } => source.codes(),
+            Self::Stopped => (Code::Cancelled, "STOPPING"),
+            _ => (Code::Internal, "KEY_NOT_MADE"),
+        }
+    }
+}
+
+/// The answer of the KMS below an error.
+fn kms_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a KmsError> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(kms) = error.downcast_ref::<KmsError>() {
+            return Some(kms);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+impl ToStatus for RegisterError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::NotKms { .. } => (Code::FailedPrecondition, "CRYPTO_PROVIDER_NOT_KMS"),
+            Self::NotFound { .. } | Self::NotFoundInOwnAccount { .. } => {
+                (Code::NotFound, "KMS_KEY_NOT_FOUND")
+            }
+            Self::InvalidArn { .. } => (Code::InvalidArgument, "KMS_KEY_ARN"),
+            Self::Disabled { .. } => (Code::FailedPrecondition, "KMS_KEY_DISABLED"),
+            Self::PendingDeletion { .. } => (Code::FailedPrecondition, "KMS_KEY_PENDING_DELETION"),
+            Self::NotEnabled { .. } => (Code::FailedPrecondition, "KMS_KEY_STATE"),
+            Self::WrongUsage { .. } => (Code::InvalidArgument, "KMS_KEY_USAGE"),
+            Self::WrongSpec { .. } => (Code::InvalidArgument, "KMS_KEY_SPEC"),
+            Self::SchemeNotAllowed { source, .. } => source.codes(),
+            Self::AccessDenied { .. } => (Code::PermissionDenied, "KMS_ACCESS_DENIED"),
+            Self::Kms { source, .. } => source.codes(),
+            Self::Store { source, .. } => source.codes(),
+            _ => (Code::FailedPrecondition, "KMS_KEY_UNUSABLE"),
+        }
+    }
+}
+
+impl ToStatus for ExportError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::Unsupported { .. } => (Code::FailedPrecondition, "PRIVATE_KEY_IN_KMS"),
+            _ => (Code::NotFound, "KEY_NOT_FOUND"),
+        }
+    }
+}
+
+impl ToStatus for ImportError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::Unsupported { .. } => (Code::FailedPrecondition, "PRIVATE_KEY_IN_KMS"),
+            Self::Store(error) => error.codes(),
+            Self::Scheme(error) => error.codes(),
+            _ => (Code::InvalidArgument, "KEY_PAIR_UNREADABLE"),
+        }
+    }
+}
+
+impl ToStatus for DeleteError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::InUse { .. } => (Code::FailedPrecondition, "KEY_IN_USE"),
+            Self::Unknown { .. } => (Code::NotFound, "KEY_NOT_FOUND"),
+            Self::Store(error) => error.codes(),
+            _ => (Code::Internal, "KEY_NOT_DELETED"),
+        }
+    }
+}
+
+impl ToStatus for SignError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::Kms { source, .. } => source.codes(),
+            Self::SignatureMismatch { .. } => (Code::Internal, "KMS_SIGNATURE_MISMATCH"),
+            Self::Key(_) => (Code::FailedPrecondition, "SECRET_KEY_NOT_IN_STORE"),
+            _ => (Code::Internal, "NOT_SIGNED"),
+        }
+    }
+}
+
+impl ToStatus for KmsKeyIdError {
+    fn codes(&self) -> (Code, &'static str) {
+        (Code::InvalidArgument, "KMS_KEY_ID")
+    }
+}
+
+/// gRPC's code for a class of mistakes.
+fn of_class(class: ErrorClass) -> Code {
+    match class {
+        ErrorClass::InvalidArgument => Code::InvalidArgument,
+        ErrorClass::ResourceExists => Code::AlreadyExists,
+        ErrorClass::ResourceMissing => Code::NotFound,
+        ErrorClass::InvalidState => Code::FailedPrecondition,
+        // As in Canton, which answers those who try what they may not with as little as it can.
+        ErrorClass::SecurityAlert => Code::InvalidArgument,
+        ErrorClass::Unavailable => Code::Unavailable,
+        ErrorClass::Internal => Code::Internal,
+    }
+}
+
+impl ToStatus for ChangeError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::Sign { source, .. } => source.codes(),
+            Self::Store(error) => error.codes(),
+            Self::Vault(error) => error.codes(),
+            error => (of_class(error.class()), error.code()),
+        }
+    }
+}
+
+impl ToStatus for ReadError {
+    fn codes(&self) -> (Code, &'static str) {
+        (of_class(self.class()), self.code())
+    }
+}
+
+impl ToStatus for InitIdError {
+    fn codes(&self) -> (Code, &'static str) {
+        (of_class(self.class()), self.code())
+    }
+}
