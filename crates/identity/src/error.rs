@@ -169,7 +169,7 @@ pub enum ReadError {
         sequenced: Timestamp,
         /// What is wrong with it.
         #[source]
-        source: ParseError,
+        source: Box<ParseError>,
     },
 }
 

@@ -96,6 +96,6 @@ pub(crate) fn parsed(
     stored: &StoredTopologyTransaction,
 ) -> Result<SignedTopologyTransaction, ReadError> {
     SignedTopologyTransaction::from_bytes(&stored.transaction.serialized).map_err(|source| {
-        ReadError::Transaction { store: store.clone(), sequenced: stored.sequenced, source }
+        ReadError::Transaction { store: store.clone(), sequenced: stored.sequenced, source: Box::new(source) }
     })
 }
