@@ -15,9 +15,9 @@ use cantle_crypto::{
 };
 use cantle_kms::{
     CallMode, CreateError, CreateKey, CreatedKey, EncryptionAlgorithm, KeyMetadata, KeySpec, KeyState,
-    KeyUsage, Kms, KmsError, KmsKeyId, KmsPublicKey, Reply, SigningAlgorithm, create_and_wait,
+    KeyUsage, Kms, KmsError, KmsKeyId, KmsPublicKey, Operation, Reply, SigningAlgorithm, create_and_wait,
 };
-use cantle_store::{Insertion, KeyCreation, KeyOrigin, KmsMetadata, NodeStore, StoreError};
+use cantle_store::{KeyCreation, KeyOrigin, KmsMetadata, NodeStore, StoreError};
 use cantle_types::{KeyName, KeyPurpose};
 use zeroize::Zeroizing;
 
@@ -35,12 +35,14 @@ pub enum GenerateError {
     #[error(transparent)]
     Scheme(#[from] SchemeError),
     /// The KMS did not make the key, or made one that cannot be used.
-    #[error("{purpose} key {name:?} could not be made: {source}{}", after(source))]
+    #[error("{purpose} key {name:?} could not be made: {source}{}", after(source, creation))]
     Kms {
         /// What the key was for.
         purpose: KeyPurpose,
         /// Its name.
         name: String,
+        /// The value of the tag `CantleCreation` that the KMS key has, if there is one.
+        creation: String,
         /// What failed; says whether a KMS key exists now.
         source: Box<CreateError>,
     },
@@ -81,8 +83,16 @@ pub enum GenerateError {
     Stopped,
 }
 
-fn after(error: &CreateError) -> &'static str {
-    if error.created().is_some() { ". The next attempt goes on with that KMS key" } else { "" }
+/// What the operator has to know of a KMS key that exists, or may.
+fn after(error: &CreateError, creation: &str) -> String {
+    match error {
+        CreateError::NotCreated { source } if source.operation() != Operation::CreateKey => String::new(),
+        CreateError::NotCreated { source } if source.surely_not_executed() => String::new(),
+        CreateError::NotCreated { .. } => {
+            format!(" A KMS key may have been made; it has the tag CantleCreation={creation}")
+        }
+        _ => ". The next attempt for a key of this name goes on with that KMS key".to_owned(),
+    }
 }
 
 impl GenerateError {
@@ -286,7 +296,8 @@ impl Inner {
                     Err(KmsError::NotFound { .. }) => false,
                     Err(source) => {
                         let source = Box::new(CreateError::NotCreated { source });
-                        return Err(GenerateError::Kms { purpose, name: shown(name), source });
+                        let creation = creation.id;
+                        return Err(GenerateError::Kms { purpose, name: shown(name), creation, source });
                     }
                 },
                 Err(_) => false,
@@ -334,12 +345,13 @@ impl Inner {
                 return Err(GenerateError::Kms {
                     purpose,
                     name: shown(creation.name.as_ref()),
+                    creation: creation.id,
                     source: Box::new(source),
                 });
             }
         };
         let kms_key_id = metadata.key_id.clone();
-        let public = match read_public_key(scheme, public_key) {
+        let public = match read_public_key(scheme, &request.spec, public_key) {
             Ok(public) => public,
             Err(source) => {
                 // No later attempt could do better with this key.
@@ -358,8 +370,7 @@ impl Inner {
         };
         let stored = self.store.kms_key_insert(&public, creation.name.as_ref(), &row).await;
         match stored {
-            Ok(insertion) => {
-                debug_assert_eq!(insertion, Insertion::Inserted);
+            Ok(_) => {
                 tracing::info!(
                     fingerprint = %public.fingerprint(),
                     %kms_key_id,

@@ -312,14 +312,19 @@ pub enum TrialError {
 /// Reads and strictly checks a public key of the KMS.
 pub(crate) fn read_public_key(
     scheme: KeyScheme,
+    spec: &KeySpec,
     answer: KmsPublicKey,
 ) -> Result<PublicKey, KmsPublicKeyError> {
-    let described = key_usage(scheme.purpose());
-    if answer.usage != described && !matches!(&answer.usage, KeyUsage::Unknown(name) if name.is_empty()) {
-        return Err(KmsPublicKeyError::Contradiction {
-            public_key: answer.usage.to_string(),
-            described: described.to_string(),
-        });
+    let usage = key_usage(scheme.purpose());
+    let no_usage = matches!(&answer.usage, KeyUsage::Unknown(name) if name.is_empty());
+    for (differs, public_key, described) in [
+        (answer.usage != usage && !no_usage, answer.usage.as_str(), usage.as_str()),
+        (answer.spec != *spec && !is_missing(&answer.spec), answer.spec.as_str(), spec.as_str()),
+    ] {
+        if differs {
+            let (public_key, described) = (public_key.to_owned(), described.to_owned());
+            return Err(KmsPublicKeyError::Contradiction { public_key, described });
+        }
     }
     let public = scheme.public_key(answer.der)?;
     public.check_strict()?;
@@ -380,15 +385,20 @@ impl Inner {
         let early = async { if key.is_alias() { None } else { Some(kms.public_key(key).await) } };
         let (described, early) = tokio::join!(kms.describe_key(key), early);
         let described = described.map_err(of_kms)?.value;
-        self.check_usable(key, purpose, &described)?;
+        check_usable(key, purpose, &described)?;
         let kept = kept_name(key, &described);
         let answer = match early {
             Some(answer) => answer,
             None => kms.public_key(&kept).await,
         };
+        // What DescribeKey says comes first: a symmetric key, say, has no public key to ask for.
+        if !is_missing(&described.spec) {
+            self.scheme(key, purpose, &described.spec)?;
+        }
         let answer = answer.map_err(of_kms)?.value;
-        let (scheme, spec) = self.check_spec(key, purpose, &described.spec, &answer.spec)?;
-        let public = read_public_key(scheme, answer)
+        let spec = if is_missing(&described.spec) { answer.spec.clone() } else { described.spec.clone() };
+        let scheme = self.scheme(key, purpose, &spec)?;
+        let public = read_public_key(scheme, &spec, answer)
             .map_err(|source| RegisterError::PublicKey { key: key.clone(), source })?;
         self.try_out(kms, key, &kept, &public).await?;
 
@@ -419,44 +429,13 @@ impl Inner {
         Ok(public)
     }
 
-    /// State and usage.
-    fn check_usable(
+    /// The scheme of a spec, if this node may have such keys.
+    fn scheme(
         &self,
         key: &KmsKeyId,
         purpose: KeyPurpose,
-        described: &KeyMetadata,
-    ) -> Result<(), RegisterError> {
-        let key = || key.clone();
-        if described.usage != key_usage(purpose) {
-            return Err(RegisterError::WrongUsage { key: key(), usage: described.usage.clone(), purpose });
-        }
-        match &described.state {
-            KeyState::Enabled => Ok(()),
-            KeyState::Disabled => Err(RegisterError::Disabled { key: key() }),
-            KeyState::PendingDeletion | KeyState::PendingReplicaDeletion => {
-                Err(RegisterError::PendingDeletion { key: key() })
-            }
-            state => Err(RegisterError::NotEnabled { key: key(), state: state.clone() }),
-        }
-    }
-
-    /// The scheme of the key's spec, if this node may have such keys. An emulator may leave the spec out of one answer.
-    fn check_spec(
-        &self,
-        key: &KmsKeyId,
-        purpose: KeyPurpose,
-        described: &KeySpec,
-        public_key: &KeySpec,
-    ) -> Result<(KeyScheme, KeySpec), RegisterError> {
-        let missing = |spec: &KeySpec| matches!(spec, KeySpec::Unknown(name) if name.is_empty());
-        let spec = if missing(described) { public_key } else { described };
-        if !missing(public_key) && spec != public_key {
-            let source = KmsPublicKeyError::Contradiction {
-                public_key: public_key.to_string(),
-                described: described.to_string(),
-            };
-            return Err(RegisterError::PublicKey { key: key.clone(), source });
-        }
+        spec: &KeySpec,
+    ) -> Result<KeyScheme, RegisterError> {
         let Some(scheme) = KeyScheme::of_spec(purpose, spec) else {
             return Err(RegisterError::WrongSpec { key: key.clone(), spec: spec.clone(), purpose });
         };
@@ -465,7 +444,7 @@ impl Inner {
             KeyScheme::Encryption(scheme) => self.options.encryption.check(scheme),
         };
         match allowed {
-            Ok(()) => Ok((scheme, spec.clone())),
+            Ok(()) => Ok(scheme),
             Err(source) => {
                 Err(RegisterError::SchemeNotAllowed { key: key.clone(), spec: spec.clone(), source })
             }
@@ -506,6 +485,27 @@ impl Inner {
             }
         }
         Ok(())
+    }
+}
+
+/// An emulator may leave the spec out of one answer.
+fn is_missing(spec: &KeySpec) -> bool {
+    matches!(spec, KeySpec::Unknown(name) if name.is_empty())
+}
+
+/// State and usage.
+fn check_usable(key: &KmsKeyId, purpose: KeyPurpose, described: &KeyMetadata) -> Result<(), RegisterError> {
+    let key = || key.clone();
+    if described.usage != key_usage(purpose) {
+        return Err(RegisterError::WrongUsage { key: key(), usage: described.usage.clone(), purpose });
+    }
+    match &described.state {
+        KeyState::Enabled => Ok(()),
+        KeyState::Disabled => Err(RegisterError::Disabled { key: key() }),
+        KeyState::PendingDeletion | KeyState::PendingReplicaDeletion => {
+            Err(RegisterError::PendingDeletion { key: key() })
+        }
+        state => Err(RegisterError::NotEnabled { key: key(), state: state.clone() }),
     }
 }
 
