@@ -4,6 +4,7 @@
 mod authorization;
 mod checks;
 mod hostile;
+mod mappings;
 mod recorded;
 mod support;
 mod vectors;
