@@ -66,13 +66,14 @@ impl<'a> Plan<'a> {
 
     /// Plans the addition of a mapping, unless it is there, signed by the key that would sign it now.
     pub(crate) async fn ensure(&mut self, mapping: TopologyMapping) -> Result<(), ChangeError> {
-        let key = self.preferred_key(&mapping).await?;
-        if self.state.of_mapping(&mapping).any(|active| active.signed_by() == key.fingerprint()) {
-            return Ok(());
-        }
         let op = if mapping.is_governance() { TopologyChangeOp::Replace } else { TopologyChangeOp::Add };
         let version = self.manager.protocol_version();
         let transaction = TopologyTransaction::new(op, TopologyElementId::random(), mapping, version)?;
+        let mapping = transaction.mapping();
+        let key = self.preferred_key(mapping).await?;
+        if self.state.of_mapping(mapping).any(|active| active.signed_by() == key.fingerprint()) {
+            return Ok(());
+        }
         self.add(transaction, key, Force::No).await
     }
 
