@@ -77,8 +77,12 @@ impl fmt::Display for ServiceMessage {
 pub enum CredentialsProblem {
     /// None was found in the whole chain.
     Missing,
-    /// A source was found, but it gave none: STS refused to assume the role, a profile is broken, …
+    /// Their source gave none just now: STS or the instance metadata service cannot be reached, …
     Unavailable,
+    /// Their source is not set up: a profile that does not exist, a role without a source, …
+    Misconfigured,
+    /// Their source refused: STS does not let the caller assume the role, …
+    Refused,
     /// They have expired.
     Expired,
     /// The service does not know them.
@@ -308,8 +312,8 @@ impl KmsError {
     }
 
     /// A stable name: AWS's name of the exception where the service raised one, else one of `CredentialsMissing`,
-    /// `CredentialsUnavailable`, `ConnectionFailed`, `TlsFailed`, `AnswerLost`, `RequestTimedOut`,
-    /// `MalformedAnswer` and `UnexpectedError`.
+    /// `CredentialsUnavailable`, `CredentialsMisconfigured`, `CredentialsRefused`, `ConnectionFailed`, `TlsFailed`,
+    /// `AnswerLost`, `RequestTimedOut`, `MalformedAnswer` and `UnexpectedError`.
     pub fn code(&self) -> &str {
         match self {
             Self::NotFound { .. } => "NotFoundException",
@@ -326,6 +330,8 @@ impl KmsError {
             Self::Credentials { problem, .. } => match problem {
                 CredentialsProblem::Missing => "CredentialsMissing",
                 CredentialsProblem::Unavailable => "CredentialsUnavailable",
+                CredentialsProblem::Misconfigured => "CredentialsMisconfigured",
+                CredentialsProblem::Refused => "CredentialsRefused",
                 CredentialsProblem::Expired => "ExpiredTokenException",
                 CredentialsProblem::Unknown => "UnrecognizedClientException",
                 CredentialsProblem::SignatureRefused => "InvalidSignatureException",

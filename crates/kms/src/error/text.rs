@@ -80,6 +80,8 @@ fn what(error: &KmsError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         KmsError::Credentials { problem, .. } => f.write_str(match problem {
             CredentialsProblem::Missing => "no AWS credentials were found",
             CredentialsProblem::Unavailable => "the source of the AWS credentials gave none",
+            CredentialsProblem::Misconfigured => "the source of the AWS credentials is not set up correctly",
+            CredentialsProblem::Refused => "the source of the AWS credentials refused to give any",
             CredentialsProblem::Expired => "the AWS credentials have expired",
             CredentialsProblem::Unknown => "the AWS credentials are not known to the service",
             CredentialsProblem::SignatureRefused => "the service refused the request's signature",
@@ -88,7 +90,9 @@ fn what(error: &KmsError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         KmsError::Network { problem, endpoint, source, .. } => match problem {
             NetworkProblem::ConnectionRefused => write!(f, "{endpoint} refused the connection"),
             NetworkProblem::NameUnresolved => write!(f, "the host name of {endpoint} has no address"),
-            NetworkProblem::ConnectFailed => write!(f, "no connection to {endpoint} came about"),
+            NetworkProblem::ConnectFailed => {
+                write!(f, "no connection to {endpoint} came about: {}", root_cause(&**source))
+            }
             NetworkProblem::Tls => {
                 write!(f, "no TLS connection to {endpoint} came about: {}", root_cause(&**source))
             }
@@ -250,8 +254,19 @@ fn credentials(problem: CredentialsProblem) -> Cow<'static, str> {
             (crypto.kms.credentials.profile), or run where a role gives credentials (EC2, ECS, EKS)."
             .into(),
         CredentialsProblem::Unavailable => {
-            "Check the profile or the role to assume (crypto.kms.credentials) and that \
-            STS, or the instance metadata service, can be reached."
+            "Check that STS, or the instance metadata service, can be reached; where \
+            neither is meant to be used, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or name a profile \
+            (crypto.kms.credentials.profile)."
+                .into()
+        }
+        CredentialsProblem::Misconfigured => {
+            "Check the profile (crypto.kms.credentials.profile, AWS_PROFILE) in \
+            ~/.aws/config and ~/.aws/credentials."
+                .into()
+        }
+        CredentialsProblem::Refused => {
+            "Check the role to assume (crypto.kms.credentials.assume-role): that it exists, \
+            that its trust policy lets this caller in (sts:AssumeRole), and the external id."
                 .into()
         }
         CredentialsProblem::Expired => {
