@@ -29,7 +29,6 @@ impl KmsError {
     refusals! {
         access_denied => "AccessDeniedException", 400;
         already_exists => "AlreadyExistsException", 400;
-        dependency_timeout => "DependencyTimeoutException", 500;
         disabled => "DisabledException", 400;
         expired_import_token => "ExpiredImportTokenException", 400;
         expired_token => "ExpiredTokenException", 400;
@@ -47,7 +46,6 @@ impl KmsError {
         invalid_marker => "InvalidMarkerException", 400;
         invalid_signature => "InvalidSignatureException", 400;
         invalid_state => "KMSInvalidStateException", 400;
-        key_unavailable => "KeyUnavailableException", 500;
         limit_exceeded => "LimitExceededException", 400;
         malformed_policy => "MalformedPolicyDocumentException", 400;
         missing_authentication_token => "MissingAuthenticationTokenException", 400;

@@ -12,7 +12,7 @@ mod listing;
 mod macs;
 mod multi_region;
 mod policies;
-mod rotation;
+pub(crate) mod rotation;
 mod signing;
 mod tags;
 

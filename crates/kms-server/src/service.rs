@@ -109,8 +109,11 @@ impl Service {
 
     /// Rotates a key whose day has come; gives back the key as it is then.
     pub(crate) fn rotate_if_due(&self, key: Arc<Key>, now_ms: i64) -> Arc<Key> {
-        let _ = now_ms;
-        key
+        if !crate::ops::rotation::rotate_if_due(self, &key, now_ms) {
+            return key;
+        }
+        let rotated = self.store.partition(&key.home.account, &key.home.region).key(&key.id);
+        rotated.unwrap_or(key)
     }
 
     /// How often each operation was called, whatever the outcome.

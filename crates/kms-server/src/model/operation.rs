@@ -4,12 +4,12 @@ macro_rules! operations {
     ($($name:ident),* $(,)?) => {
         /// An operation.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[allow(clippy::enum_variant_names, reason = "the names are AWS's")]
         pub(crate) enum Operation { $($name),* }
 
         impl Operation {
             /// Every operation.
-            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$name),*];
 
             pub(crate) const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name)),* }
