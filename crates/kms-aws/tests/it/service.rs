@@ -1,0 +1,86 @@
+//! Against the loopback service: the contract, and what only a service with accounts and states can show.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cantle_kms::{
+    CallMode, CreateKey, CreationPoll, CredentialsProblem, KeySpec, Kms, KmsError, KmsKeyId,
+    SigningAlgorithm, contract, create_and_wait,
+};
+use cantle_kms_aws::{AwsKms, AwsKmsOptions, StaticCredentials};
+use cantle_kms_server::{Server, ServerOptions};
+
+async fn connect(server: &Server, secret: &str) -> AwsKms {
+    let mut options = AwsKmsOptions::new("us-east-1");
+    options.endpoint_override = Some(server.endpoint());
+    options.static_credentials = Some(StaticCredentials::new("test", secret));
+    AwsKms::connect(options).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_contract_holds() {
+    let server = Server::start(ServerOptions::default()).await.unwrap();
+    let report = contract::check(Arc::new(connect(&server, "test").await)).await;
+    assert!(report.checks().len() >= 12, "{report}");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_key_just_made_is_waited_for() {
+    let mut options = ServerOptions::default();
+    options.replication_delay = Duration::from_millis(150);
+    let server = Server::start(options).await.unwrap();
+    let kms = connect(&server, "test").await;
+    let poll = CreationPoll { initial_delay: Duration::from_millis(20), ..CreationPoll::default() };
+    let created = create_and_wait(&kms, &CreateKey::signing(KeySpec::EccNistP256), &poll).await.unwrap();
+    assert!(created.metadata.arn.is_some() && created.request_id.is_some());
+    assert_eq!(server.request_counts().get("CreateKey"), Some(&1));
+    assert!(server.request_counts().get("DescribeKey").is_some_and(|&times| times > 1));
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn answers_name_key_and_request() {
+    let server = Server::start(ServerOptions::default()).await.unwrap();
+    let kms = connect(&server, "test").await;
+    let reply = kms.create_key(&CreateKey::signing(KeySpec::EccNistP256)).await.unwrap();
+    let key = reply.value.key_id;
+    assert!(reply.request_id.is_some());
+    let reply = kms.sign(&key, b"x", SigningAlgorithm::EcdsaSha256, CallMode::Execute).await.unwrap();
+    assert_eq!(reply.key, kms.describe_key(&key).await.unwrap().value.arn);
+    assert!(reply.request_id.is_some());
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_told() {
+    let server = Server::start(ServerOptions::default()).await.unwrap();
+    let kms = connect(&server, "wrong").await;
+    let error = kms.create_key(&CreateKey::signing(KeySpec::EccNistP256)).await.unwrap_err();
+    assert!(
+        matches!(error, KmsError::Credentials { problem: CredentialsProblem::SignatureRefused, .. }),
+        "{error:?}"
+    );
+    assert!(!error.retryable() && error.to_string().contains("AWS_SECRET_ACCESS_KEY"), "{error}");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_arn_of_another_region_is_not_found() {
+    let server = Server::start(ServerOptions::default()).await.unwrap();
+    let kms = connect(&server, "test").await;
+    let arn = "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-00000000dead";
+    let error = kms.describe_key(&KmsKeyId::parse(arn).unwrap()).await.unwrap_err();
+    assert!(matches!(error, KmsError::NotFound { .. }), "{error:?}");
+    assert!(error.to_string().contains("Region eu-west-1"), "{error}");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+#[ignore = "needs AWS credentials"]
+async fn the_contract_holds_at_aws() {
+    let region = std::env::var("AWS_REGION").unwrap_or_else(|_| "us-east-1".to_owned());
+    let kms = AwsKms::connect(AwsKmsOptions::new(region)).await.unwrap();
+    let report = contract::check(Arc::new(kms)).await;
+    assert!(report.checks().len() >= 12, "{report}");
+}
