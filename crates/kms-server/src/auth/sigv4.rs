@@ -483,7 +483,7 @@ fn format_basic(at_ms: i64) -> String {
 }
 
 /// The Region a request's credential names, unchecked: for servers that check no signatures.
-pub(crate) fn claimed<'a>(headers: &'a HeaderMap) -> Option<(&'a str, &'a str)> {
+pub(crate) fn claimed(headers: &HeaderMap) -> Option<(&str, &str)> {
     let header = text(headers, "authorization")?;
     let (_, rest) = header.split_once("Credential=")?;
     let mut parts = rest.split([',', ' ']).next()?.split('/');

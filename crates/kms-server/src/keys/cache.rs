@@ -38,7 +38,7 @@ impl ParsedKeys {
             let mut index = 0_u32;
             entries.retain(|_, _| {
                 index += 1;
-                index % 4 != 0
+                !index.is_multiple_of(4)
             });
         }
         entries.insert(number, Arc::clone(&parsed));

@@ -43,7 +43,7 @@ pub(crate) enum MaterialError {
 /// A key ready for use.
 pub(crate) enum Parsed {
     Symmetric(SecretBytes),
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Ecdsa { pair: EcdsaKeyPair, pkcs8: SecretBytes, public: Vec<u8> },
     Ed25519 { pair: Ed25519KeyPair, public: Vec<u8> },
     Rsa(Box<ParsedRsa>),
@@ -140,7 +140,7 @@ pub(crate) fn parse(spec: KeySpec, secret: &[u8]) -> Result<Parsed, MaterialErro
         }
         _ => {
             let algorithm = spec.mac_algorithm().ok_or_else(failed)?;
-            Ok(Parsed::Hmac(hmac::Key::new(super::signing::hmac_algorithm(algorithm), secret)))
+            Ok(Parsed::Hmac(Box::new(hmac::Key::new(super::signing::hmac_algorithm(algorithm), secret))))
         }
     }
 }

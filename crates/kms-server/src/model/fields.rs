@@ -20,12 +20,15 @@ pub(crate) enum Need {
     Optional,
 }
 
+/// A pattern as AWS writes it, and whether a string matches it.
+type Pattern = (&'static str, fn(&str) -> bool);
+
 /// The constraints of a string.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text {
     pub(crate) min: usize,
     pub(crate) max: usize,
-    pub(crate) pattern: Option<(&'static str, fn(&str) -> bool)>,
+    pub(crate) pattern: Option<Pattern>,
 }
 
 impl Text {

@@ -8,7 +8,6 @@ use crate::{
     call::{Answer, Call},
     error::KmsError,
     keys::{
-        blob::EncryptionContext,
         material::random_bytes,
         spec::{KeySpec, KeyUsage},
     },
@@ -177,24 +176,17 @@ pub(super) fn create_grant(call: &Call) -> Answer {
 }
 
 fn same(one: &Grant, other: &Grant) -> bool {
-    let content = |grant: &Grant| -> (
-        Box<str>,
-        Box<str>,
-        Option<Box<str>>,
-        Vec<Box<str>>,
-        [Option<EncryptionContext>; 2],
-    ) {
+    let sorted = |grant: &Grant| {
         let mut operations = grant.operations.clone();
         operations.sort_unstable();
-        (
-            grant.name.clone(),
-            grant.grantee.clone(),
-            grant.retiring.clone(),
-            operations,
-            [grant.context_equals.clone(), grant.context_subset.clone()],
-        )
+        operations
     };
-    content(one) == content(other)
+    one.name == other.name
+        && one.grantee == other.grantee
+        && one.retiring == other.retiring
+        && one.context_equals == other.context_equals
+        && one.context_subset == other.context_subset
+        && sorted(one) == sorted(other)
 }
 
 pub(super) fn list_grants(call: &Call) -> Answer {

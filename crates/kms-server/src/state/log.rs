@@ -24,7 +24,8 @@ use super::change::Change;
 const MAGIC: &[u8; 16] = b"cantle-kms-state";
 const VERSION: u32 = 1;
 /// Magic and version.
-pub(super) const HEADER: u64 = 20;
+pub(super) const HEADER: u64 = HEADER_BYTES as u64;
+const HEADER_BYTES: usize = 20;
 const FRAME_HEADER: usize = 8;
 const MAX_FRAME: usize = 64 << 20;
 const CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
@@ -143,7 +144,7 @@ impl Log {
             Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
         }
         let length = file.metadata().map_err(failed)?.len();
-        let mut start = [0; HEADER as usize];
+        let mut start = [0; HEADER_BYTES];
         let mut header = MAGIC.to_vec();
         header.extend_from_slice(&VERSION.to_le_bytes());
         let end = if length < HEADER {
@@ -344,7 +345,7 @@ fn rest_is_zero(reader: &mut impl Read, payload: &[u8]) -> io::Result<bool> {
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     File::open(folder)?.sync_all()
 }
 
