@@ -230,3 +230,6 @@ fn unavailable(database: &str, error: sqlx::Error) -> OpenError {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod model_tests;

@@ -6,26 +6,28 @@
 //! name and kind goes on with the KMS key that was made.
 //! Source: <https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateKey.html>.
 
+mod journaled;
+
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use cantle_crypto::{
-    CryptoKeyFormat, EncryptionKeyScheme, EncryptionPublicKey, PrivateKeyError, PublicKey, RandomnessError,
-    SigningKeyScheme, SigningPublicKey,
+    EncryptionKeyScheme, EncryptionPublicKey, PrivateKeyError, PublicKey, RandomnessError, SigningKeyScheme,
+    SigningPublicKey,
 };
 use cantle_kms::{
-    CallMode, CreateError, CreateKey, CreatedKey, EncryptionAlgorithm, KeyMetadata, KeySpec, KeyState,
-    KeyUsage, Kms, KmsError, KmsKeyId, KmsPublicKey, Operation, Reply, SigningAlgorithm, create_and_wait,
+    CreateError, CreateKey, CreatedKey, KeySpec, KeyState, Kms, KmsError, KmsKeyId, Operation,
+    create_and_wait,
 };
-use cantle_store::{KeyCreation, KeyOrigin, KmsMetadata, NodeStore, StoreError};
+use cantle_store::{KeyCreation, KeyOrigin, KmsMetadata, StoreError};
 use cantle_types::{KeyName, KeyPurpose};
-use zeroize::Zeroizing;
 
+use crate::key_scheme::{KeyScheme, key_usage};
 use crate::options::KeyRole;
 use crate::private;
 use crate::register::{KmsPublicKeyError, read_public_key};
 use crate::scheme::SchemeError;
-use crate::vault::{Inner, Vault, VaultBackend};
+use crate::vault::{Creating, Inner, Vault, VaultBackend};
+use journaled::Journaled;
 
 /// Why a key could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +98,18 @@ fn after(error: &CreateError, creation: &str) -> String {
 }
 
 impl GenerateError {
+    /// A stable name of the error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Scheme(_) => "KEY_SCHEME_NOT_ALLOWED",
+            Self::Kms { .. } | Self::PublicKey { .. } => "KMS_KEY_NOT_MADE",
+            Self::NotStored { .. } | Self::Store(_) => "KEY_STORE_FAILED",
+            Self::Software(_) | Self::Randomness(_) => "SOFTWARE_KEY_NOT_MADE",
+            Self::Stopped => "NODE_STOPPED",
+        }
+    }
+
     /// The KMS key that was made without being stored, if its id is known.
     #[must_use]
     pub fn created(&self) -> Option<&KmsKeyId> {
@@ -175,64 +189,6 @@ impl Vault {
     }
 }
 
-/// A scheme with its purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeyScheme {
-    Signing(SigningKeyScheme),
-    Encryption(EncryptionKeyScheme),
-}
-
-impl KeyScheme {
-    pub(crate) fn purpose(self) -> KeyPurpose {
-        match self {
-            Self::Signing(_) => KeyPurpose::Signing,
-            Self::Encryption(_) => KeyPurpose::Encryption,
-        }
-    }
-
-    /// The spec of a KMS key of this scheme; none if the KMS has no such keys.
-    fn key_spec(self) -> Option<KeySpec> {
-        match self {
-            Self::Signing(SigningKeyScheme::EcDsaP256) => Some(KeySpec::EccNistP256),
-            Self::Signing(SigningKeyScheme::EcDsaP384) => Some(KeySpec::EccNistP384),
-            Self::Encryption(EncryptionKeyScheme::Rsa2048OaepSha256) => Some(KeySpec::Rsa2048),
-            Self::Signing(_) | Self::Encryption(_) => None,
-        }
-    }
-
-    /// The scheme of a KMS key of this spec, for a purpose.
-    pub(crate) fn of_spec(purpose: KeyPurpose, spec: &KeySpec) -> Option<Self> {
-        match (purpose, spec) {
-            (KeyPurpose::Signing, KeySpec::EccNistP256) => Some(Self::Signing(SigningKeyScheme::EcDsaP256)),
-            (KeyPurpose::Signing, KeySpec::EccNistP384) => Some(Self::Signing(SigningKeyScheme::EcDsaP384)),
-            (KeyPurpose::Encryption, KeySpec::Rsa2048) => {
-                Some(Self::Encryption(EncryptionKeyScheme::Rsa2048OaepSha256))
-            }
-            _ => None,
-        }
-    }
-
-    /// Reads a public key as the KMS gives it.
-    pub(crate) fn public_key(self, der: Vec<u8>) -> Result<PublicKey, cantle_crypto::PublicKeyError> {
-        Ok(match self {
-            Self::Signing(scheme) => {
-                PublicKey::Signing(SigningPublicKey::new(CryptoKeyFormat::Der, der, scheme)?)
-            }
-            Self::Encryption(scheme) => {
-                PublicKey::Encryption(EncryptionPublicKey::new(CryptoKeyFormat::Der, der, scheme)?)
-            }
-        })
-    }
-}
-
-/// The usage of a KMS key for a purpose.
-pub(crate) fn key_usage(purpose: KeyPurpose) -> KeyUsage {
-    match purpose {
-        KeyPurpose::Signing => KeyUsage::SignVerify,
-        KeyPurpose::Encryption => KeyUsage::EncryptDecrypt,
-    }
-}
-
 impl Inner {
     async fn generate_in_software(
         &self,
@@ -283,13 +239,17 @@ impl Inner {
         purpose: KeyPurpose,
         spec: &KeySpec,
         name: Option<&KeyName>,
-    ) -> Result<Option<(KeyCreation, crate::vault::Creating)>, GenerateError> {
+    ) -> Result<Option<(KeyCreation, Creating)>, GenerateError> {
         for creation in self.store.creation_list().await? {
             let fits = creation.purpose == purpose
                 && creation.key_spec == spec.as_str()
                 && creation.name.as_ref() == name;
             let Some(key) = creation.kms_key_id.as_deref().filter(|_| fits) else { continue };
             let Some(mark) = self.mark_creating(&creation.id) else { continue };
+            // Whoever had the mark before may have just finished with that key.
+            if !self.store.creation_list().await?.iter().any(|listed| listed.id == creation.id) {
+                continue;
+            }
             let usable = match KmsKeyId::parse(key) {
                 Ok(key) => match kms.describe_key(&key).await {
                     Ok(reply) => matches!(reply.value.state, KeyState::Enabled | KeyState::Creating),
@@ -385,61 +345,4 @@ impl Inner {
 
 fn shown(name: Option<&KeyName>) -> String {
     name.map(|name| name.as_str().to_owned()).unwrap_or_default()
-}
-
-/// The KMS, with the journal in the way of CreateKey: a key that is made is written down before anything else happens,
-/// and one that was made before is not made again.
-#[derive(Debug)]
-struct Journaled {
-    kms: Arc<dyn Kms>,
-    store: Arc<dyn NodeStore>,
-    creation: KeyCreation,
-}
-
-#[async_trait]
-impl Kms for Journaled {
-    fn endpoint(&self) -> &str {
-        self.kms.endpoint()
-    }
-
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        if let Some(key) = self.creation.kms_key_id.as_deref().and_then(|key| KmsKeyId::parse(key).ok()) {
-            return self.kms.describe_key(&key).await;
-        }
-        let reply = self.kms.create_key(request).await?;
-        let key = &reply.value.key_id;
-        if let Err(error) = self.store.creation_made(&self.creation.id, key.as_str()).await {
-            // The key is still in hand; only a crash before it is stored would lose it.
-            tracing::warn!(kms_key_id = %key, %error, "the new KMS key could not be written to the journal");
-        }
-        Ok(reply)
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.kms.describe_key(key).await
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        self.kms.public_key(key).await
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        self.kms.sign(key, message, algorithm, mode).await
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        self.kms.decrypt(key, ciphertext, algorithm, mode).await
-    }
 }

@@ -10,6 +10,7 @@ mod check;
 mod error;
 mod generate;
 mod info;
+mod key_scheme;
 mod options;
 mod private;
 mod register;

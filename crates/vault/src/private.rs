@@ -4,7 +4,7 @@ use cantle_crypto::{EncryptionPrivateKey, KeyPair, PrivateKeyError, PublicKey, S
 use cantle_store::StoredPrivateKey;
 use zeroize::Zeroizing;
 
-use crate::generate::KeyScheme;
+use crate::key_scheme::KeyScheme;
 use crate::use_key::PrivatePart;
 
 /// Makes a key pair. Takes long for RSA.
