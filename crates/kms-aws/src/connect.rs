@@ -16,6 +16,7 @@ use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::config::timeout::TimeoutConfig;
 use aws_sdk_kms::config::{AppName, IdentityCache, StalledStreamProtectionConfig};
 use aws_types::service_config::ServiceConfigKey;
+use tracing::warn;
 
 use crate::options::{self, AwsKmsOptions, ConnectError, SslVerification};
 use crate::unverified;
@@ -46,6 +47,9 @@ pub(crate) async fn client(options: &AwsKmsOptions) -> Result<(aws_sdk_kms::Clie
         config = config.endpoint_url(url.trim_end_matches('/'));
     }
     if options.ssl_verification == SslVerification::Off && endpoint.starts_with("https:") {
+        warn!(
+            "the certificate of {endpoint} is not checked (crypto.kms.disable-ssl-verification): for tests only"
+        );
         config = config.http_client(unverified::http_client(&endpoint, options.connect_timeout)?);
     }
     Ok((aws_sdk_kms::Client::from_conf(config.build()), endpoint))

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use thiserror::Error;
-use tracing::warn;
+use tracing::info;
 
 use crate::{CreateKey, KeyMetadata, KeyState, Kms, KmsError, KmsPublicKey, Reply, backoff};
 
@@ -121,7 +121,7 @@ pub async fn create_and_wait(
     for attempt in 0..=poll.max_retries {
         if attempt > 0 {
             let delay = backoff::delay(poll.initial_delay, poll.max_delay, attempt - 1);
-            warn!(
+            info!(
                 key = created.key_id.as_str(),
                 attempt,
                 "the KMS key just made is not ready everywhere; looking again in {} ms",

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use cantle_kms::{CredentialsProblem, Kms, KmsError, KmsKeyId, NetworkProblem};
-use cantle_kms_aws::{AssumeRole, AwsKms, AwsKmsOptions};
+use cantle_kms_aws::{AssumeRole, AwsKms, AwsKmsOptions, SslVerification};
 
 use crate::canned::{Answer, Canned, aws_error};
 
@@ -186,26 +186,32 @@ async fn child_behind_a_proxy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unverified_tls_goes_through_the_proxy_too() {
-    let mut proxy = Canned::start(Answer::Http(403, "", String::new())).await;
-    run_child(
-        "child_unverified_behind_a_proxy",
-        vec![
-            ("TEST_ENDPOINT", "https://kms.cantle.invalid".to_owned()),
-            ("HTTPS_PROXY", proxy.endpoint.clone()),
-            ("AWS_ACCESS_KEY_ID", "AKID".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
-        ],
-    )
-    .await;
-    assert!(proxy.requests.try_recv().unwrap().starts_with("CONNECT kms.cantle.invalid:443 HTTP/1.1"));
+async fn https_requests_tunnel_through_the_proxy_checked_or_not() {
+    for verification in ["on", "off"] {
+        let mut proxy = Canned::start(Answer::Http(403, "", String::new())).await;
+        run_child(
+            "child_behind_a_tunnel",
+            vec![
+                ("TEST_ENDPOINT", "https://kms.cantle.invalid".to_owned()),
+                ("TEST_VERIFICATION", verification.to_owned()),
+                ("HTTPS_PROXY", proxy.endpoint.clone()),
+                ("AWS_ACCESS_KEY_ID", "AKID".to_owned()),
+                ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+            ],
+        )
+        .await;
+        let request = proxy.requests.try_recv().unwrap();
+        assert!(request.starts_with("CONNECT kms.cantle.invalid:443 HTTP/1.1"), "{verification}: {request}");
+    }
 }
 
 #[tokio::test]
-#[ignore = "needs the environment of unverified_tls_goes_through_the_proxy_too"]
-async fn child_unverified_behind_a_proxy() {
+#[ignore = "needs the environment of https_requests_tunnel_through_the_proxy_checked_or_not"]
+async fn child_behind_a_tunnel() {
     let mut options = options();
-    options.ssl_verification = cantle_kms_aws::SslVerification::Off;
+    if std::env::var("TEST_VERIFICATION").as_deref() == Ok("off") {
+        options.ssl_verification = SslVerification::Off;
+    }
     let error = describe(options).await;
     assert!(matches!(error, KmsError::Network { problem: NetworkProblem::ConnectFailed, .. }), "{error:?}");
 }
