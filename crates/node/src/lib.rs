@@ -1,1 +1,23 @@
 //! From configuration to running nodes: start-up, initialization, health and shutdown.
+//!
+//! Here, and only here, concrete backends are named: SQLite and AWS KMS, each by one `match` on the configuration.
+//!
+//! Invariant: [`Nodes`] that exist have their databases locked and their admin APIs listening; dropping or shutting
+//! them down releases both.
+
+mod error;
+mod inspect;
+mod kms;
+mod nodes;
+mod participant;
+mod state;
+mod storage;
+
+pub use cantle_admin_api::LogLevel;
+pub use cantle_kms::{Operation, RequestCounts};
+pub use cantle_kms_aws::{ConnectError, StaticCredentials};
+pub use error::{StartError, StartStep};
+pub use inspect::inspect_keys;
+pub use kms::{NodeKms, connect_kms};
+pub use nodes::{NodeHandle, Nodes, NodesOptions};
+pub use state::{NodeEvent, NodeState};

@@ -1,0 +1,91 @@
+//! Why a node did not start, or stopped.
+
+use std::sync::Arc;
+
+use cantle_admin_api::{ListKeysError, ServeError};
+use cantle_config::ConfigErrors;
+use cantle_identity::ReadError;
+use cantle_kms_aws::ConnectError;
+use cantle_participant::InitializeError;
+use cantle_store::{NodeIdentity, OpenError, StoreError};
+use cantle_vault::{SchemesError, VaultError};
+use thiserror::Error;
+
+/// A node that did not start. Its text names the node; what to do is in the cause's text.
+#[derive(Clone, Debug, Error)]
+#[error("{node} {}", step.text())]
+pub struct StartError {
+    /// The node.
+    pub node: NodeIdentity,
+    /// What did not succeed.
+    #[source]
+    pub step: Arc<StartStep>,
+}
+
+impl StartError {
+    pub(crate) fn new(node: &NodeIdentity, step: impl Into<StartStep>) -> Self {
+        Self { node: node.clone(), step: Arc::new(step.into()) }
+    }
+}
+
+/// The steps of a node's start, each with what can go wrong.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartStep {
+    /// Opening its database.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Reading its database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Setting up its KMS client.
+    #[error(transparent)]
+    Kms(#[from] ConnectError),
+    /// Its configured schemes.
+    #[error(transparent)]
+    Schemes(#[from] SchemesError),
+    /// Opening its keys.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Reading its topology and identity.
+    #[error(transparent)]
+    Topology(#[from] ReadError),
+    /// Listing its keys.
+    #[error(transparent)]
+    Keys(#[from] ListKeysError),
+    /// Making its identity.
+    #[error(transparent)]
+    Initialize(#[from] InitializeError),
+    /// Its admin API.
+    #[error(transparent)]
+    AdminApi(#[from] ServeError),
+    /// An address that is none.
+    #[error(
+        "{address} is no address of this machine; write an IP address or a host name under admin-api.address"
+    )]
+    Address {
+        /// The configured address.
+        address: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What its configuration asks for and this version does not have.
+    #[error(transparent)]
+    NotYet(#[from] ConfigErrors),
+}
+
+impl StartStep {
+    fn text(&self) -> &'static str {
+        match self {
+            Self::Open(_) | Self::Store(_) => "could not open its database",
+            Self::Kms(_) => "could not set up its KMS client",
+            Self::Schemes(_) => "has a configuration of schemes that cannot be",
+            Self::Vault(_) | Self::Keys(_) => "could not open its keys",
+            Self::Topology(_) => "could not read its topology",
+            Self::Initialize(_) => "could not be initialized",
+            Self::AdminApi(_) | Self::Address { .. } => "could not serve its admin API",
+            Self::NotYet(_) => "cannot be started by this version",
+        }
+    }
+}

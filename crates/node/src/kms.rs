@@ -1,0 +1,133 @@
+//! The KMS of a node: the backend that its configuration names, and what wraps it.
+//!
+//! From the inside out: the backend, the audit log if it is wanted, counting, retries, and the node's name for the
+//! log. Every attempt that is sent is therefore logged and counted.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cantle_config::{KmsConfig, RetryConfig, SslVerification as ConfiguredSsl};
+use cantle_kms::{
+    Audited, CallMode, Counted, CreateKey, CreationPoll, EncryptionAlgorithm, KeyMetadata, Kms, KmsError,
+    KmsKeyId, KmsPublicKey, Reply, RetryOptions, Retrying, SigningAlgorithm,
+};
+use cantle_kms_aws::{AssumeRole, AwsKms, AwsKmsOptions, ConnectError, SslVerification, StaticCredentials};
+use cantle_store::NodeIdentity;
+use tracing::{Instrument, Span, info_span};
+use zeroize::Zeroizing;
+
+/// A node's KMS, and the count of what was asked of it.
+#[derive(Clone, Debug)]
+pub struct NodeKms {
+    /// What the node's vault uses.
+    pub kms: Arc<dyn Kms>,
+    /// Counts every attempt that is sent.
+    pub counted: Counted,
+}
+
+/// Sets up the KMS that the configuration names, as a node does. Sends nothing.
+///
+/// # Errors
+/// When the configuration cannot be a client's.
+pub async fn connect_kms(
+    node: &NodeIdentity,
+    config: &KmsConfig,
+    credentials: Option<StaticCredentials>,
+) -> Result<NodeKms, ConnectError> {
+    let backend: Arc<dyn Kms> = Arc::new(AwsKms::connect(options(config, credentials)).await?);
+    let audited = if config.audit_logging { Arc::new(Audited::new(backend)) } else { backend };
+    let counted = Counted::new(audited);
+    let retrying: Arc<dyn Kms> =
+        Arc::new(Retrying::new(Arc::new(counted.clone()), retry_options(&config.failures)));
+    let span = info_span!("kms", node = %node);
+    Ok(NodeKms { kms: Arc::new(InSpan { inner: retrying, span }), counted })
+}
+
+/// The KMS for a look at a node's keys: asked once, without an audit log of the node's.
+pub(crate) async fn connect_for_inspection(
+    config: &KmsConfig,
+    credentials: Option<StaticCredentials>,
+) -> Result<Arc<dyn Kms>, ConnectError> {
+    Ok(Arc::new(AwsKms::connect(options(config, credentials)).await?))
+}
+
+fn options(config: &KmsConfig, credentials: Option<StaticCredentials>) -> AwsKmsOptions {
+    let mut options = AwsKmsOptions::new(&config.region);
+    options.endpoint_override = config.endpoint_override.clone();
+    options.ssl_verification = match config.ssl_verification {
+        ConfiguredSsl::On => SslVerification::On,
+        ConfiguredSsl::Off => SslVerification::Off,
+    };
+    options.profile = config.credentials.profile.clone();
+    options.assume_role = config.credentials.assume_role.as_ref().map(|role| AssumeRole {
+        role_arn: role.role_arn.clone(),
+        external_id: role.external_id.clone(),
+        session_name: role.session_name.clone(),
+    });
+    options.static_credentials = credentials;
+    options
+}
+
+fn retry_options(config: &RetryConfig) -> RetryOptions {
+    RetryOptions {
+        initial_delay: config.initial_delay,
+        max_delay: config.max_delay,
+        max_retries: config.max_retries,
+        ..RetryOptions::default()
+    }
+}
+
+/// How long a key that was just made is waited for.
+pub(crate) fn creation_poll(config: &RetryConfig) -> CreationPoll {
+    CreationPoll {
+        initial_delay: config.initial_delay,
+        max_delay: config.max_delay,
+        max_retries: config.max_retries.unwrap_or(u32::MAX),
+    }
+}
+
+/// Puts the node's name on every log line below it, also where the caller is a task without it.
+#[derive(Debug)]
+struct InSpan {
+    inner: Arc<dyn Kms>,
+    span: Span,
+}
+
+#[async_trait]
+impl Kms for InSpan {
+    fn endpoint(&self) -> &str {
+        self.inner.endpoint()
+    }
+
+    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
+        self.inner.create_key(request).instrument(self.span.clone()).await
+    }
+
+    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
+        self.inner.describe_key(key).instrument(self.span.clone()).await
+    }
+
+    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
+        self.inner.public_key(key).instrument(self.span.clone()).await
+    }
+
+    async fn sign(
+        &self,
+        key: &KmsKeyId,
+        message: &[u8],
+        algorithm: SigningAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        self.inner.sign(key, message, algorithm, mode).instrument(self.span.clone()).await
+    }
+
+    async fn decrypt(
+        &self,
+        key: &KmsKeyId,
+        ciphertext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
+        self.inner.decrypt(key, ciphertext, algorithm, mode).instrument(self.span.clone()).await
+    }
+}

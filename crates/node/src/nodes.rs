@@ -1,0 +1,176 @@
+//! All the nodes of a process: started side by side, waited for, stopped together.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use cantle_admin_api::LogLevel;
+use cantle_config::Config;
+use cantle_kms::RequestCounts;
+use cantle_kms_aws::StaticCredentials;
+use cantle_store::NodeIdentity;
+use cantle_types::{Clock, SystemClock};
+use futures::future::join_all;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    error::{StartError, StartStep},
+    participant::{self, RunningNode, Surroundings},
+    state::{NodeEvent, NodeState},
+};
+
+/// What nodes need besides their configuration.
+pub struct NodesOptions {
+    /// Where nodes without a configured storage keep their data.
+    pub data_dir: PathBuf,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The process's log level, for `health.set_log_level`.
+    pub log_level: Arc<dyn LogLevel>,
+    /// Credentials for the KMS instead of those that the configuration or the environment names.
+    pub credentials: Option<StaticCredentials>,
+    /// Told what happens, from any thread.
+    pub events: Arc<dyn Fn(NodeEvent) + Send + Sync>,
+}
+
+impl NodesOptions {
+    /// Data in `data_dir`, the system's clock, events to nobody.
+    #[must_use]
+    pub fn new(data_dir: PathBuf, log_level: Arc<dyn LogLevel>) -> Self {
+        Self {
+            data_dir,
+            clock: Arc::new(SystemClock),
+            log_level,
+            credentials: None,
+            events: Arc::new(|_| {}),
+        }
+    }
+}
+
+impl fmt::Debug for NodesOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodesOptions").field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
+}
+
+/// A running node, for those who use it.
+#[derive(Clone, Debug)]
+pub struct NodeHandle {
+    /// Its kind and name.
+    pub node: NodeIdentity,
+    /// Its admin API.
+    pub admin_address: SocketAddr,
+    /// What it is doing.
+    pub state: watch::Receiver<NodeState>,
+    counted: Option<cantle_kms::Counted>,
+}
+
+impl NodeHandle {
+    /// What it has asked of its KMS; nothing with provider jce.
+    #[must_use]
+    pub fn kms_requests(&self) -> RequestCounts {
+        self.counted.as_ref().map(cantle_kms::Counted::counts).unwrap_or_default()
+    }
+}
+
+/// The running nodes of a process.
+#[derive(Debug)]
+pub struct Nodes {
+    running: Vec<RunningNode>,
+    stop: CancellationToken,
+}
+
+impl Nodes {
+    /// Starts every configured node. Returns once all admin APIs listen; identities may still be in the making.
+    ///
+    /// # Errors
+    /// The first node, in the order of the configuration, that did not start; the others are stopped again.
+    pub async fn start(config: &Config, options: NodesOptions) -> Result<Self, StartError> {
+        let stop = CancellationToken::new();
+        let around = Surroundings {
+            clock: options.clock,
+            log_level: options.log_level,
+            credentials: options.credentials,
+            events: options.events,
+            stop: stop.clone(),
+        };
+        if let (Err(gaps), Some(first)) = (config.startable(), config.nodes().next()) {
+            return Err(StartError::new(&crate::storage::identity(first), StartStep::NotYet(gaps)));
+        }
+        let starts = config
+            .participants
+            .values()
+            .map(|config| participant::start(config, &options.data_dir, around.clone()));
+        let mut nodes = Self { running: Vec::new(), stop };
+        let mut failed = None;
+        for started in join_all(starts).await {
+            match started {
+                Ok(running) => nodes.running.push(running),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        match failed {
+            None => Ok(nodes),
+            Some(error) => {
+                nodes.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The running nodes, in the order of the configuration.
+    #[must_use]
+    pub fn handles(&self) -> Vec<NodeHandle> {
+        let handle = |running: &RunningNode| NodeHandle {
+            node: running.node.clone(),
+            admin_address: running.admin_address,
+            state: running.state.clone(),
+            counted: running.counted.clone(),
+        };
+        self.running.iter().map(handle).collect()
+    }
+
+    /// Waits until each node is ready or waits for the operator.
+    ///
+    /// # Errors
+    /// The first node that could not be initialized.
+    pub async fn settled(&self) -> Result<(), StartError> {
+        for running in &self.running {
+            let mut state = running.state.clone();
+            let reached =
+                state.wait_for(|state| state.settled() || matches!(state, NodeState::Failed(_))).await;
+            if let Ok(state) = reached
+                && let NodeState::Failed(error) = &*state
+            {
+                return Err(error.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a node fails; for ever, if none does.
+    pub async fn failure(&self) -> StartError {
+        let failures = self.running.iter().map(|running| {
+            let mut state = running.state.clone();
+            Box::pin(async move {
+                let failed = state.wait_for(|state| matches!(state, NodeState::Failed(_))).await;
+                if let Ok(state) = failed
+                    && let NodeState::Failed(error) = &*state
+                {
+                    return error.clone();
+                }
+                std::future::pending().await
+            })
+        });
+        let failures: Vec<_> = failures.collect();
+        if failures.is_empty() {
+            return std::future::pending().await;
+        }
+        futures::future::select_all(failures).await.0
+    }
+
+    /// Stops all nodes: no new requests, those under way are finished, databases are closed.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        join_all(self.running.into_iter().map(RunningNode::ended)).await;
+    }
+}
