@@ -225,22 +225,3 @@ pub enum OpenError {
         source: BackendError,
     },
 }
-
-impl OpenError {
-    /// A stable name of the error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::File { .. } => "STORAGE_FILE_FAILED",
-            Self::Missing { .. } => "STORAGE_MISSING",
-            Self::Locked { .. } => "STORAGE_LOCKED",
-            Self::OtherNode { .. } => "STORAGE_OF_OTHER_NODE",
-            Self::Foreign { .. } => "STORAGE_FOREIGN",
-            Self::Corrupt { .. } => "STORAGE_CORRUPT",
-            Self::SchemaTooNew { .. } => "STORAGE_SCHEMA_TOO_NEW",
-            Self::SchemaChanged { .. } => "STORAGE_SCHEMA_CHANGED",
-            Self::MigrationNeeded { .. } => "STORAGE_MIGRATION_NEEDED",
-            Self::Unavailable { .. } => "STORAGE_UNAVAILABLE",
-        }
-    }
-}

@@ -34,15 +34,3 @@ pub enum VaultError {
         fingerprint: Fingerprint,
     },
 }
-
-impl VaultError {
-    /// A stable name of the error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Store(_) => "KEY_STORE_FAILED",
-            Self::ProviderMismatch { .. } => "CRYPTO_PROVIDER_MISMATCH",
-            Self::PrivateKeyMissing { .. } => "PRIVATE_KEY_MISSING",
-        }
-    }
-}

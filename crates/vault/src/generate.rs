@@ -98,18 +98,6 @@ fn after(error: &CreateError, creation: &str) -> String {
 }
 
 impl GenerateError {
-    /// A stable name of the error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Scheme(_) => "KEY_SCHEME_NOT_ALLOWED",
-            Self::Kms { .. } | Self::PublicKey { .. } => "KMS_KEY_NOT_MADE",
-            Self::NotStored { .. } | Self::Store(_) => "KEY_STORE_FAILED",
-            Self::Software(_) | Self::Randomness(_) => "SOFTWARE_KEY_NOT_MADE",
-            Self::Stopped => "NODE_STOPPED",
-        }
-    }
-
     /// The KMS key that was made without being stored, if its id is known.
     #[must_use]
     pub fn created(&self) -> Option<&KmsKeyId> {

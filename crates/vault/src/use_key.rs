@@ -101,20 +101,6 @@ pub enum KeyUseError {
     Store(#[from] StoreError),
 }
 
-impl KeyUseError {
-    /// A stable name of the error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Unknown { .. } => "PRIVATE_KEY_UNKNOWN",
-            Self::WrongPurpose { .. } => "KEY_WRONG_PURPOSE",
-            Self::Unreadable { .. } | Self::KmsKeyId { .. } => "PRIVATE_KEY_UNREADABLE",
-            Self::Wrapped { .. } => "PRIVATE_KEY_WRAPPED",
-            Self::Store(_) => "KEY_STORE_FAILED",
-        }
-    }
-}
-
 /// Why there is no signature.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -159,17 +145,6 @@ pub enum SignError {
 }
 
 impl SignError {
-    /// A stable name of the error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Key(error) => error.code(),
-            Self::Kms { .. } => "KMS_REQUEST_FAILED",
-            Self::SignatureMismatch { .. } => "KMS_SIGNATURE_MISMATCH",
-            Self::Software { .. } => "SOFTWARE_SIGNATURE_FAILED",
-        }
-    }
-
     /// Whether the same call may succeed later without anyone changing anything.
     #[must_use]
     pub fn retryable(&self) -> bool {
@@ -216,16 +191,6 @@ pub enum DecryptError {
 }
 
 impl DecryptError {
-    /// A stable name of the error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Key(error) => error.code(),
-            Self::Length { .. } | Self::Ciphertext { .. } => "CIPHERTEXT_INVALID",
-            Self::Kms { .. } => "KMS_REQUEST_FAILED",
-        }
-    }
-
     /// Whether the same call may succeed later without anyone changing anything.
     #[must_use]
     pub fn retryable(&self) -> bool {

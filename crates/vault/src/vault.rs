@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use cantle_crypto::PublicKey;
 use cantle_kms::Kms;
-use cantle_store::{CryptoProvider, NodeStore, StoredPublicKey};
+use cantle_store::{CryptoProvider, NodeStore, StoreError, StoredPublicKey};
 use cantle_types::{Clock, Fingerprint, KeyName, KeyPurpose};
 
 use crate::error::VaultError;
@@ -230,8 +230,11 @@ impl Vault {
                         creation.started_at,
                         creation.id,
                     );
-                    // Said once; the log keeps it.
-                    self.inner.store.creation_end(&creation.id).await?;
+                    // Said once; the log keeps it. Whoever only inspects leaves it to the node.
+                    match self.inner.store.creation_end(&creation.id).await {
+                        Ok(()) | Err(StoreError::ReadOnly { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
                 }
             }
         }

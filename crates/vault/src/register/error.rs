@@ -210,28 +210,6 @@ impl RegisterError {
         }
     }
 
-    /// A stable name of the error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NotKms { .. } => "KMS_NOT_CONFIGURED",
-            Self::NotFound { .. } => "KMS_KEY_NOT_FOUND",
-            Self::NotFoundInOwnAccount { .. } => "KMS_KEY_NOT_FOUND_IN_OWN_ACCOUNT",
-            Self::InvalidArn { .. } => "KMS_KEY_ARN_INVALID",
-            Self::Disabled { .. } => "KMS_KEY_DISABLED",
-            Self::PendingDeletion { .. } => "KMS_KEY_PENDING_DELETION",
-            Self::NotEnabled { .. } => "KMS_KEY_NOT_ENABLED",
-            Self::WrongUsage { .. } => "KMS_KEY_WRONG_USAGE",
-            Self::WrongSpec { .. } => "KMS_KEY_WRONG_SPEC",
-            Self::SchemeNotAllowed { .. } => "KMS_KEY_SCHEME_NOT_ALLOWED",
-            Self::AccessDenied { .. } => "KMS_KEY_ACCESS_DENIED",
-            Self::PublicKey { .. } => "KMS_PUBLIC_KEY_UNUSABLE",
-            Self::WrongPlaintext { .. } | Self::TrialEncryption { .. } => "KMS_KEY_TRIAL_FAILED",
-            Self::Kms { .. } => "KMS_REQUEST_FAILED",
-            Self::Store { .. } => "KEY_STORE_FAILED",
-        }
-    }
-
     /// Whether the same call may succeed later without anyone changing anything.
     #[must_use]
     pub fn retryable(&self) -> bool {

@@ -1,12 +1,14 @@
 //! The key checks of a restart.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use cantle_kms::testing::Fault;
 use cantle_kms::{KeyState, KmsError, Operation};
 use cantle_store::CryptoProvider;
 use cantle_vault::{KeyCheckError, KeyRole, KeyStatus};
 
-use crate::support::{KmsNode, jce, name, options};
+use crate::support::{KmsNode, file, hash, inspection, jce, name, options};
 
 #[tokio::test]
 async fn one_describe_key_for_each_key_and_no_more() {
@@ -62,4 +64,25 @@ async fn software_keys_need_no_request() {
     let checks = vault.check_keys().await.unwrap();
     assert_eq!(checks[0].outcome.as_ref().unwrap(), &KeyStatus::InStore);
     assert_eq!(checks[0].outcome.as_ref().unwrap().as_str(), "Enabled");
+}
+
+#[tokio::test]
+async fn a_running_node_can_be_inspected_and_nothing_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.db");
+    let node = KmsNode::on(Default::default(), file(&path).await, options(CryptoProvider::Kms)).await;
+    node.vault.generate_signing_key(name("n"), None, KeyRole::Signing).await.unwrap();
+    node.fake.fail_next(Operation::CreateKey, 1, Fault::AnswerLost);
+    node.vault.generate_signing_key(name("lost"), None, KeyRole::Other).await.unwrap_err();
+    let before = node.rows().await;
+
+    let store = inspection(&path).await;
+    let look = KmsNode::on(Arc::clone(&node.fake), store, options(CryptoProvider::Kms)).await;
+    let checks = look.vault.check_keys().await.unwrap();
+    assert_eq!(checks.len(), 1);
+    assert!(checks[0].is_usable());
+    look.vault.sign(&hash("a"), checks[0].info.fingerprint()).await.unwrap();
+    look.vault.generate_signing_key(None, None, KeyRole::Other).await.unwrap_err();
+    assert_eq!(look.requests(Operation::CreateKey), 0, "no key is made that could not be stored");
+    assert_eq!(node.rows().await, before);
 }

@@ -51,6 +51,16 @@ pub(crate) async fn file(path: &Path) -> SqliteStore {
     store(SqliteLocation::File(path.to_owned())).await
 }
 
+pub(crate) async fn inspection(path: &Path) -> SqliteStore {
+    let options = SqliteOptions {
+        location: SqliteLocation::File(path.to_owned()),
+        node: node(),
+        migrate: MigrateOnStart::No,
+        access: Access::ReadOnly,
+    };
+    SqliteStore::open(options).await.unwrap()
+}
+
 async fn store(location: SqliteLocation) -> SqliteStore {
     let options =
         SqliteOptions { location, node: node(), migrate: MigrateOnStart::No, access: Access::ReadWrite };
