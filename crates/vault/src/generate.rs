@@ -112,8 +112,10 @@ impl GenerateError {
 impl Vault {
     /// Makes a signing key: in the KMS (CreateKey, DescribeKey, GetPublicKey) or in software.
     ///
-    /// Every call makes a new key, also under a name that is taken: see [`Vault::find_by_name`] for getOrCreate.
-    /// Calls run side by side. Dropping the call does not stop it. Needs `kms:CreateKey`, `kms:TagResource`,
+    /// A KMS key that the operator registered under this name is this key: it is returned, and none is made. That is
+    /// how the manual's procedures, which generate keys by name, run with keys made beforehand and without
+    /// `kms:CreateKey`. Otherwise every call makes a new key, also under a name that is taken: see
+    /// [`Vault::find_by_name`] for getOrCreate. Calls run side by side. Dropping the call does not stop it. Needs `kms:CreateKey`, `kms:TagResource`,
     /// `kms:DescribeKey` and `kms:GetPublicKey`.
     ///
     /// # Errors
@@ -125,9 +127,13 @@ impl Vault {
         role: KeyRole,
     ) -> Result<SigningPublicKey, GenerateError> {
         let schemes = &self.inner.options.signing;
+        let asked = scheme.map(KeyScheme::Signing);
         let scheme = scheme.unwrap_or_else(|| schemes.default_scheme());
         schemes.check(scheme)?;
-        let made = self.generate(KeyScheme::Signing(scheme), name, role).await?;
+        let made = match self.registered(name.as_ref(), KeyPurpose::Signing, asked).await? {
+            Some(registered) => registered,
+            None => self.generate(KeyScheme::Signing(scheme), name, role).await?,
+        };
         match made {
             PublicKey::Signing(key) => Ok(key),
             PublicKey::Encryption(_) => unreachable!("a signing scheme makes a signing key"),
@@ -145,13 +151,46 @@ impl Vault {
         role: KeyRole,
     ) -> Result<EncryptionPublicKey, GenerateError> {
         let schemes = &self.inner.options.encryption;
+        let asked = scheme.map(KeyScheme::Encryption);
         let scheme = scheme.unwrap_or_else(|| schemes.default_scheme());
         schemes.check(scheme)?;
-        let made = self.generate(KeyScheme::Encryption(scheme), name, role).await?;
+        let made = match self.registered(name.as_ref(), KeyPurpose::Encryption, asked).await? {
+            Some(registered) => registered,
+            None => self.generate(KeyScheme::Encryption(scheme), name, role).await?,
+        };
         match made {
             PublicKey::Encryption(key) => Ok(key),
             PublicKey::Signing(_) => unreachable!("an encryption scheme makes an encryption key"),
         }
+    }
+
+    /// The KMS key that the operator registered under a name, unless another scheme was asked for.
+    async fn registered(
+        &self,
+        name: Option<&KeyName>,
+        purpose: KeyPurpose,
+        asked: Option<KeyScheme>,
+    ) -> Result<Option<PublicKey>, StoreError> {
+        let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
+        let store = &self.inner.store;
+        for stored in store.public_key_list().await? {
+            if stored.name.as_ref() != Some(name) || stored.key.purpose() != purpose {
+                continue;
+            }
+            if asked.is_some_and(|asked| asked != KeyScheme::of(&stored.key)) {
+                continue;
+            }
+            if let Some(metadata) = store.kms_metadata_find(stored.key.fingerprint()).await?
+                && metadata.origin == KeyOrigin::Registered
+            {
+                tracing::info!(
+                    kms_key_id = %metadata.kms_key_id,
+                    "the key named {name} was registered beforehand and is used; no key is made"
+                );
+                return Ok(Some(stored.key));
+            }
+        }
+        Ok(None)
     }
 
     async fn generate(

@@ -23,6 +23,14 @@ impl KeyScheme {
         }
     }
 
+    /// The scheme of a public key.
+    pub(crate) fn of(key: &PublicKey) -> Self {
+        match key {
+            PublicKey::Signing(key) => Self::Signing(key.scheme()),
+            PublicKey::Encryption(key) => Self::Encryption(key.scheme()),
+        }
+    }
+
     /// The spec of a KMS key of this scheme; none if the KMS has no such keys.
     pub(crate) fn key_spec(self) -> Option<KeySpec> {
         match self {

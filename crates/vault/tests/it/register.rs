@@ -1,10 +1,11 @@
 //! Keys of the operator, registered by any name of them.
 
+use cantle_crypto::SigningKeyScheme;
 use cantle_kms::testing::{ACCOUNT, REGION};
 use cantle_kms::{KeySpec, KeyUsage, KmsKeyId, Operation};
 use cantle_store::{CryptoProvider, KeyOrigin, KeyStore};
 use cantle_types::KeyPurpose;
-use cantle_vault::KeyRole;
+use cantle_vault::{GenerateError, KeyRole};
 
 use crate::support::{KmsNode, hash, name};
 
@@ -35,6 +36,25 @@ async fn the_documented_registration_makes_a_usable_identity() {
     let found =
         vault.find_by_name(&"p-namespace".parse().unwrap(), KeyPurpose::Signing).await.unwrap().unwrap();
     assert_eq!(found.fingerprint(), namespace.fingerprint());
+}
+
+#[tokio::test]
+async fn a_key_registered_beforehand_is_what_generate_gives_under_its_name() {
+    let node = KmsNode::new().await;
+    node.fake.deny(Operation::CreateKey);
+    let registered =
+        node.vault.register_kms_signing_key(&node.signing_key().key_id, name("p-namespace")).await.unwrap();
+    let given = node.vault.generate_signing_key(name("p-namespace"), None, KeyRole::Namespace).await.unwrap();
+    assert_eq!(given.fingerprint(), registered.fingerprint());
+    assert_eq!(node.rows().await, (1, 1, 0, 0, Some(CryptoProvider::Kms)));
+
+    // Another name, or another scheme than that key's, is another key.
+    let other = node.vault.generate_signing_key(name("p-signing"), None, KeyRole::Signing).await;
+    assert!(matches!(other, Err(GenerateError::Kms { .. })), "{other:?}");
+    let p384 = Some(SigningKeyScheme::EcDsaP384);
+    let other = node.vault.generate_signing_key(name("p-namespace"), p384, KeyRole::Namespace).await;
+    assert!(matches!(other, Err(GenerateError::Kms { .. })), "{other:?}");
+    assert_eq!(node.rows().await.0, 1);
 }
 
 #[tokio::test]
