@@ -7,3 +7,6 @@ pub(crate) mod change;
 pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod store;
+
+#[cfg(test)]
+mod tests;

@@ -24,9 +24,7 @@ use crate::{
         spec::{KeySpec, Origin},
     },
     model::fields::{MATERIAL_DESCRIPTION, MATERIAL_ID, Need},
-    state::key::{
-        Import, Key, KeyId, Material, MaterialEntry, MaterialState, Place, RotationKind, Status,
-    },
+    state::key::{Import, Key, KeyId, Material, MaterialEntry, MaterialState, Place, RotationKind, Status},
 };
 
 const TOKEN_LIFE_MS: i64 = 24 * 3_600_000;
@@ -267,7 +265,9 @@ pub(super) fn import_key_material(call: &Call) -> Answer {
 }
 
 fn incorrect() -> KmsError {
-    KmsError::incorrect_key_material("The key material is not the material previously imported into the KMS key.")
+    KmsError::incorrect_key_material(
+        "The key material is not the material previously imported into the KMS key.",
+    )
 }
 
 fn import_symmetric(
@@ -324,7 +324,9 @@ fn import_symmetric(
 /// Makes the key's current material that of its history.
 fn follow_history(key: &mut Key) {
     let Some(extra) = &mut key.extra else { return };
-    let Some(current) = extra.history.iter().find(|entry| entry.state == MaterialState::Current) else { return };
+    let Some(current) = extra.history.iter().find(|entry| entry.state == MaterialState::Current) else {
+        return;
+    };
     // Material that decrypts must be there too, or the key waits for it.
     let used = || extra.history.iter().filter(|entry| entry.state != MaterialState::PendingRotation);
     let whole = used().all(|entry| entry.present);

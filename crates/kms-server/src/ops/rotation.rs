@@ -99,7 +99,8 @@ pub(super) fn get_key_rotation_status(call: &Call) -> Answer {
     fields.finish()?;
     let key = call.permitted(key_id)?.key;
     let rotation = key.extra.as_ref().and_then(|extra| extra.rotation).filter(|rotation| rotation.enabled);
-    let pending = matches!(key.status, Status::PendingDeletion { .. } | Status::PendingReplicaDeletion { .. });
+    let pending =
+        matches!(key.status, Status::PendingDeletion { .. } | Status::PendingReplicaDeletion { .. });
     let mut answer = json!({"KeyRotationEnabled": rotation.is_some() && !pending, "KeyId": key.arn()});
     if let Some(rotation) = rotation.filter(|_| !pending) {
         answer["RotationPeriodInDays"] = rotation.period_days.into();
@@ -228,7 +229,8 @@ fn rotate(
 /// Whether a key's day has come.
 fn is_due(key: &Key, now_ms: i64) -> bool {
     let rotation = key.extra.as_ref().and_then(|extra| extra.rotation);
-    rotation.is_some_and(|rotation| rotation.enabled && rotation.next_ms <= now_ms) && key.status == Status::Enabled
+    rotation.is_some_and(|rotation| rotation.enabled && rotation.next_ms <= now_ms)
+        && key.status == Status::Enabled
 }
 
 /// Rotates a key whose day has come.
@@ -323,7 +325,10 @@ fn render(key: &Key, entry: &MaterialEntry) -> Value {
     }
     if entry.kind != RotationKind::First && entry.state != MaterialState::PendingRotation {
         put("RotationDate", date(entry.at_ms));
-        put("RotationType", if entry.kind == RotationKind::Automatic { "AUTOMATIC" } else { "ON_DEMAND" }.into());
+        put(
+            "RotationType",
+            if entry.kind == RotationKind::Automatic { "AUTOMATIC" } else { "ON_DEMAND" }.into(),
+        );
     }
     Value::Object(rendered)
 }

@@ -1,0 +1,12 @@
+//! The server over HTTP, driven by a minimal signed client that shares no code with it.
+
+mod access;
+mod client;
+mod encryption;
+mod import;
+mod lifecycle;
+mod multi_region;
+mod persistence;
+mod protocol;
+mod signing;
+mod sts;
