@@ -1,16 +1,17 @@
 //! A document against the tables: former keys moved, then everything misspelt, mistyped or missing found.
 //!
-//! Also collects the keys that are known and ignored, the outermost of each once. What values mean together is the
-//! decoders' question. Depth is bounded by the tables, so recursion is too; free parts are not walked.
+//! Also collects the keys that are known and ignored, the outermost of each once; below these a value that does not
+//! fit is a warning, an unknown key still a fault. What values mean together is the decoders' question. Depth is bounded by the tables, so recursion is too; free parts are not walked.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use cantle_hocon::{Kind as Shape, Object, Origin, Path, Value};
 
 use crate::cursor::{Sink, lacks_unit};
-use crate::fault::{Problem, list, shortened};
+use crate::fault::{Problem, one_of, shortened};
 use crate::read;
-use crate::schema::{Kind, Moved, Presence, Reader, Section, Span, TAG, Tagged};
+use crate::schema::{Key, Kind, Moved, Presence, Reader, Section, Span, TAG, Tagged};
 use crate::suggest;
 
 /// Whether a surrounding key is ignored already.
@@ -133,11 +134,20 @@ fn fall_back(present: Value, other: Value) -> Value {
 
 /// Finds all faults of form, and the ignored keys.
 pub(crate) fn check(value: &Value, kind: &Kind, path: &Path, sink: &Sink) {
-    Checker { sink }.value(value, kind, path, Around::Read);
+    Checker { sink, outer: RefCell::default() }.value(value, kind, path, Around::Read);
 }
 
 struct Checker<'a> {
     sink: &'a Sink,
+    /// The sections around the one that is looked at, the outermost first.
+    outer: RefCell<Vec<Outer>>,
+}
+
+/// A section and where it is.
+#[derive(Clone)]
+struct Outer {
+    section: &'static Section,
+    path: Path,
 }
 
 impl Checker<'_> {
@@ -187,8 +197,11 @@ impl Checker<'_> {
                 None => Some(not_a_section(value)),
             },
         };
-        if let Some(problem) = problem {
-            self.sink.fault(&value.origin, path, problem);
+        match problem {
+            Some(problem) if around == Around::Read => self.sink.fault(&value.origin, path, problem),
+            // Nothing here will read it, so it stops nobody.
+            Some(problem) => self.sink.warn(&value.origin, path, problem.to_string()),
+            None => {}
         }
     }
 
@@ -211,15 +224,16 @@ impl Checker<'_> {
         around: Around,
     ) -> Option<Problem> {
         let tags: Vec<&'static str> = tagged.variants.iter().map(|(tag, _)| *tag).collect();
-        let Some(tag) = tag_of(value).or(tagged.default) else {
+        let decided = !tagged.undecided.iter().any(|key| object.contains_key(key));
+        let Some(tag) = tag_of(value).or_else(|| tagged.default.filter(|_| decided)) else {
             return match object.get(TAG) {
                 Some(tag) => Some(Problem::WrongType {
-                    expected: format!("`type` to be one of {}", list(&tags)),
+                    expected: format!("`type` to be {}", one_of(&tags)),
                     found: tag.kind.type_name(),
                 }),
                 None => Some(Problem::Missing {
                     key: TAG.to_owned(),
-                    remedy: format!("set it to one of {}", list(&tags)),
+                    remedy: format!("set it to {}", one_of(&tags)),
                 }),
             };
         };
@@ -236,10 +250,13 @@ impl Checker<'_> {
             None => Problem::Malformed {
                 nearest: suggest::nearest(&tag, tags.iter().copied()).map(str::to_owned),
                 value: shortened(&tag),
-                expected: format!("one of {}", list(&tags)),
+                expected: one_of(&tags),
             },
         };
-        self.sink.fault(origin, &path.child(TAG), problem);
+        match around {
+            Around::Read => self.sink.fault(origin, &path.child(TAG), problem),
+            Around::Ignored => self.sink.warn(origin, &path.child(TAG), problem.to_string()),
+        }
         None
     }
 
@@ -256,7 +273,11 @@ impl Checker<'_> {
             let below = path.child(name);
             let Some(key) = section.key(name) else {
                 if !(tagged && name == TAG) {
-                    self.sink.fault(&value.origin, &below, unknown(name, section, path));
+                    self.sink.fault(
+                        &value.origin,
+                        &below,
+                        unknown(name, section, path, &self.outer.borrow()),
+                    );
                 }
                 continue;
             };
@@ -265,13 +286,18 @@ impl Checker<'_> {
                     self.sink.ignore(&value.origin, &below, reason);
                     Around::Ignored
                 }
-                Reader::Refused(reason) if !value.is_null() => {
+                Reader::Refused(reason) if around == Around::Read && !value.is_null() => {
                     self.sink.fault(&value.origin, &below, Problem::Refused { reason: reason.to_owned() });
                     continue;
                 }
                 _ => around,
             };
+            self.outer.borrow_mut().push(Outer { section, path: path.clone() });
             self.value(value, &key.kind, &below, around);
+            self.outer.borrow_mut().pop();
+        }
+        if around == Around::Ignored {
+            return;
         }
         let missing = |key: &str| object.get(key).is_none_or(Value::is_null);
         for key in section.keys.iter().filter(|key| key.presence == Presence::Required && missing(key.name)) {
@@ -289,19 +315,30 @@ fn tag_of(value: &Value) -> Option<&str> {
     value.as_object()?.get(TAG)?.to_text()
 }
 
-/// Looks for the meant key: one that is spelt alike here, or the same one further in or out.
-fn unknown(name: &str, section: &'static Section, path: &Path) -> Problem {
+/// Looks for the meant key: one that is spelt alike here, or the same one further in, or in a section around.
+fn unknown(name: &str, section: &'static Section, path: &Path, around: &[Outer]) -> Problem {
     let known: Vec<&'static str> = section.keys.iter().map(|key| key.name).collect();
     let nearest = suggest::nearest(name, known.iter().copied()).map(str::to_owned).or_else(|| {
-        let inner = inward(&suggest::kebab(name), section, 2)?;
-        let full = inner.iter().fold(path.clone(), |path, key| path.child(*key));
-        Some(full.to_string())
+        let name = suggest::kebab(name);
+        let here = Outer { section, path: path.clone() };
+        std::iter::once(&here).chain(around.iter().rev()).find_map(|outer| {
+            let readers = [Reads::Cantle, Reads::Anybody];
+            let inner = readers.into_iter().find_map(|reads| inward(&name, outer.section, reads, 2))?;
+            Some(inner.iter().fold(outer.path.clone(), |path, key| path.child(*key)).to_string())
+        })
     });
     Problem::UnknownKey { nearest, known }
 }
 
+/// Whose keys are looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Cantle,
+    Anybody,
+}
+
 /// The path to a key of that name in the sections below.
-fn inward(name: &str, section: &'static Section, depth: usize) -> Option<Vec<&'static str>> {
+fn inward(name: &str, section: &'static Section, reads: Reads, depth: usize) -> Option<Vec<&'static str>> {
     let below = |kind: &Kind| -> Vec<&'static Section> {
         match *kind {
             Kind::Section(section) => vec![section],
@@ -309,17 +346,20 @@ fn inward(name: &str, section: &'static Section, depth: usize) -> Option<Vec<&'s
             _ => vec![],
         }
     };
+    let looked_at = |key: &&Key| reads == Reads::Anybody || key.reader == Reader::Cantle;
     let sections = || {
-        section.keys.iter().flat_map(|key| below(&key.kind).into_iter().map(|section| (key.name, section)))
+        let keys = section.keys.iter().filter(looked_at);
+        keys.flat_map(|key| below(&key.kind).into_iter().map(|section| (key.name, section)))
     };
-    if let Some((outer, key)) = sections().find_map(|(outer, section)| Some((outer, section.key(name)?))) {
+    let found = |section: &'static Section| section.key(name).filter(looked_at);
+    if let Some((outer, key)) = sections().find_map(|(outer, section)| Some((outer, found(section)?))) {
         return Some(vec![outer, key.name]);
     }
     if depth == 0 {
         return None;
     }
     sections().find_map(|(outer, section)| {
-        let mut path = inward(name, section, depth - 1)?;
+        let mut path = inward(name, section, reads, depth - 1)?;
         path.insert(0, outer);
         Some(path)
     })

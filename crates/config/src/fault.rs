@@ -285,6 +285,14 @@ fn suggestion(nearest: Option<&str>, known: &[&str]) -> String {
     }
 }
 
+/// `one of a, b and c`, or the only word there is.
+pub(crate) fn one_of(words: &[&str]) -> String {
+    match words {
+        [only] => format!("`{only}`"),
+        words => format!("one of {}", list(words)),
+    }
+}
+
 /// `a, b and c`, the first ten of them.
 pub(crate) fn list(words: &[&str]) -> String {
     const SHOWN: usize = 10;

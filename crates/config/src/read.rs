@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cantle_hocon::Value;
 
-use crate::fault::{Problem, list, shortened};
+use crate::fault::{Problem, one_of, shortened};
 use crate::schema::Span;
 use crate::suggest;
 use crate::units::{self, Unit, Written};
@@ -106,10 +106,11 @@ pub(crate) fn port(value: &Value) -> Result<Option<u16>, Problem> {
     match number.as_i64().map(u16::try_from) {
         Some(Ok(0)) => Ok(None),
         Some(Ok(port)) => Ok(Some(port)),
-        _ => Err(Problem::OutOfRange {
+        Some(Err(_)) => Err(Problem::OutOfRange {
             value: number.text().to_owned(),
             expected: format!("expected {EXPECTED}"),
         }),
+        None => Err(malformed(number.text(), EXPECTED)),
     }
 }
 
@@ -159,7 +160,7 @@ pub(crate) fn duration(value: &Value, span: Span) -> Result<ReadDuration, Proble
 
 /// One of the words, as it stands in the table.
 pub(crate) fn choice(value: &Value, words: &'static [&'static str]) -> Result<&'static str, Problem> {
-    let expected = || format!("one of {}", list(words));
+    let expected = || one_of(words);
     let text = value.to_text().ok_or_else(|| wrong_type(value, expected()))?;
     words.iter().find(|word| **word == text).copied().ok_or_else(|| Problem::Malformed {
         value: shortened(text),

@@ -45,7 +45,7 @@ const PAIRS: [(&str, &str); 5] =
     [("private", "key"), ("access", "key"), ("api", "key"), ("secret", "key"), ("encryption", "key")];
 
 /// Last words of keys that only speak about a secret: where it is, how long it lasts.
-const ABOUT: [&str; 17] = [
+const ABOUT: [&str; 16] = [
     "file",
     "files",
     "path",
@@ -62,7 +62,6 @@ const ABOUT: [&str; 17] = [
     "type",
     "scheme",
     "schemes",
-    "id",
 ];
 
 /// Sections with the name of a secret that have none.

@@ -103,6 +103,8 @@ pub(crate) enum Span {
 pub(crate) struct Tagged {
     /// The variant when `type` is left out.
     pub(crate) default: Option<&'static str>,
+    /// Keys that mean different things in different variants: with one of them `type` cannot be left out.
+    pub(crate) undecided: &'static [&'static str],
     /// Each `type` and its keys.
     pub(crate) variants: &'static [(&'static str, &'static Section)],
     /// A `type` that Canton has and Cantle has not, and what to do instead.
@@ -167,6 +169,26 @@ impl Key {
 }
 
 impl Tagged {
+    /// An object with these variants; its `type` has to be written.
+    pub(crate) const fn new(variants: &'static [(&'static str, &'static Section)]) -> Self {
+        Self { default: None, undecided: &[], variants, refused: &[] }
+    }
+
+    /// The same, of this variant where no `type` is written.
+    pub(crate) const fn or(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
+
+    /// The same, with keys that ask for a written `type`.
+    pub(crate) const fn undecided_by(self, undecided: &'static [&'static str]) -> Self {
+        Self { undecided, ..self }
+    }
+
+    /// The same, with variants that Cantle has not.
+    pub(crate) const fn refusing(self, refused: &'static [(&'static str, &'static str)]) -> Self {
+        Self { refused, ..self }
+    }
+
     /// The keys of a variant.
     pub(crate) fn variant(&self, name: &str) -> Option<&'static Section> {
         self.variants.iter().find(|(tag, _)| *tag == name).map(|(_, section)| *section)

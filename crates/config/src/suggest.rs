@@ -7,10 +7,18 @@
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A hostile key of a megabyte is like no key at all, and comparing it would take long.
     const LONGEST: usize = 100;
+    // A shorter beginning says nothing.
+    const SHORTEST: usize = 5;
     if word.len() > LONGEST {
         return None;
     }
-    let word: Vec<char> = kebab(word).chars().collect();
+    let known: Vec<&str> = known.into_iter().collect();
+    let word = kebab(word);
+    let cut = |a: &str, b: &str| a.len() >= SHORTEST && b.starts_with(a);
+    if let Some(candidate) = known.iter().find(|known| cut(known, &word) || cut(&word, known)) {
+        return Some(candidate);
+    }
+    let word: Vec<char> = word.chars().collect();
     let scored = known.into_iter().map(|candidate| {
         let letters: Vec<char> = candidate.chars().collect();
         (distance(&word, &letters), candidate)
@@ -68,6 +76,13 @@ mod tests {
         assert_eq!(nearest("storgae", KEYS), Some("storage"));
         assert_eq!(nearest("admin-ap", KEYS), Some("admin-api"));
         assert_eq!(nearest("cripto", KEYS), Some("crypto"));
+    }
+
+    #[test]
+    fn nearest_finds_longer_and_shorter_forms() {
+        assert_eq!(nearest("crypto-config", KEYS), Some("crypto"));
+        assert_eq!(nearest("publi", KEYS), Some("public-api"));
+        assert_eq!(nearest("adm", KEYS), None);
     }
 
     #[test]

@@ -20,18 +20,14 @@ const PRIVILEGED: Key = used("privileged", Kind::Bool);
 const ACCESS_LEVEL: Key = used("access-level", Kind::Choice(&["admin", "wildcard"]));
 const USERS: Key = used("users", Kind::List(&USER_KIND));
 
-static AUTH_SERVICE: Tagged = Tagged {
-    default: None,
-    variants: &[
-        ("wildcard", &NOTHING),
-        ("unsafe-jwt-hmac-256", &HMAC),
-        ("jwt-rs-256-crt", &CERTIFICATE),
-        ("jwt-es-256-crt", &CERTIFICATE),
-        ("jwt-es-512-crt", &CERTIFICATE),
-        ("jwt-rs-256-jwks", &JWKS),
-    ],
-    refused: &[],
-};
+static AUTH_SERVICE: Tagged = Tagged::new(&[
+    ("wildcard", &NOTHING),
+    ("unsafe-jwt-hmac-256", &HMAC),
+    ("jwt-rs-256-crt", &CERTIFICATE),
+    ("jwt-es-256-crt", &CERTIFICATE),
+    ("jwt-es-512-crt", &CERTIFICATE),
+    ("jwt-rs-256-jwks", &JWKS),
+]);
 
 static USER_KIND: Kind = Kind::Section(&USER);
 static NOTHING: Section = Section::new(&[]);

@@ -13,7 +13,7 @@ use super::scheme::{
     SYMMETRIC_SCHEMES, SigningScheme, SymmetricScheme,
 };
 use crate::cursor::Cursor;
-use crate::fault::{Problem, list};
+use crate::fault::{Problem, one_of};
 use crate::schema::{Kind, Section, Tagged, used};
 
 /// `crypto`
@@ -44,8 +44,7 @@ static HASH: Section = Section::new(&[
     used("allowed", Kind::List(&Kind::Choice(HASH_ALGORITHMS))),
 ]);
 static PRIVATE_KEY_STORE: Section = Section::new(&[used("encryption", Kind::Tagged(&STORE_ENCRYPTION))]);
-static STORE_ENCRYPTION: Tagged =
-    Tagged { default: Some("kms"), variants: &[("kms", &WRAPPER_KEY)], refused: &[] };
+static STORE_ENCRYPTION: Tagged = Tagged::new(&[("kms", &WRAPPER_KEY)]).or("kms");
 static WRAPPER_KEY: Section =
     Section::new(&[used("wrapper-key-id", Kind::Text), used("reverted", Kind::Bool)]);
 
@@ -211,7 +210,7 @@ fn scheme<S: Copy + PartialEq + Named + TryFrom<&'static str> + std::fmt::Displa
         let own: Vec<&str> = own.iter().map(String::as_str).collect();
         section.at("default").contradiction(
             format!("provider {name} has no keys for {default}"),
-            format!("write one of {}", list(&own)),
+            format!("write {}", one_of(&own)),
         );
     } else if !allowed.is_empty() && !allowed.contains(&default) {
         let what = match written {

@@ -62,11 +62,8 @@ static IDENTITY_KEYS: Section = Section::new(&[
     used("node-identifier", Kind::Tagged(&NODE_IDENTIFIER)),
 ]);
 
-static NODE_IDENTIFIER: Tagged = Tagged {
-    default: None,
-    variants: &[("config", &NOTHING), ("random", &NOTHING), ("explicit", &EXPLICIT)],
-    refused: &[],
-};
+static NODE_IDENTIFIER: Tagged =
+    Tagged::new(&[("config", &NOTHING), ("random", &NOTHING), ("explicit", &EXPLICIT)]);
 
 static NOTHING: Section = Section::new(&[]);
 static EXPLICIT: Section = Section::new(&[used("name", Kind::Text).required()]);

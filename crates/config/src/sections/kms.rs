@@ -13,17 +13,10 @@ use crate::fault::Problem;
 use crate::schema::{FINITE, Kind, Section, Tagged, used};
 
 /// `crypto.kms`
-pub(crate) static KMS: Tagged = Tagged {
-    default: None,
-    variants: &[("aws", &AWS)],
-    refused: &[
-        (
-            "gcp",
-            "only AWS KMS is; write type = aws and move the keys, or stay with Canton for Google Cloud KMS",
-        ),
-        ("driver", "drivers are code for the JVM; write type = aws, or stay with Canton for another KMS"),
-    ],
-};
+pub(crate) static KMS: Tagged = Tagged::new(&[("aws", &AWS)]).refusing(&[
+    ("gcp", "only AWS KMS is; write type = aws and move the keys, or stay with Canton for Google Cloud KMS"),
+    ("driver", "drivers are code for the JVM; write type = aws, or stay with Canton for another KMS"),
+]);
 
 static AWS: Section = Section::new(&[
     used("region", Kind::Text),

@@ -171,8 +171,7 @@ static STATIC_CONTENT: Section =
     Section::new(&[used("prefix", Kind::Text).required(), used("directory", Kind::File).required()]);
 
 /// `participants.<name>.testing-time`
-pub(crate) static TESTING_TIME: Tagged =
-    Tagged { default: None, variants: &[("monotonic-time", &NOTHING)], refused: &[] };
+pub(crate) static TESTING_TIME: Tagged = Tagged::new(&[("monotonic-time", &NOTHING)]);
 
 static NOTHING: Section = Section::new(&[]);
 
@@ -248,8 +247,7 @@ static JOURNAL_PRUNING: Section = Section::new(&[
     used("max-buckets", POSITIVE),
 ]);
 
-static BATCH_AGGREGATION: Tagged =
-    Tagged { default: None, variants: &[("batching", &BATCHED), ("no-batching", &NOTHING)], refused: &[] };
+static BATCH_AGGREGATION: Tagged = Tagged::new(&[("batching", &BATCHED), ("no-batching", &NOTHING)]);
 
 static BATCHED: Section =
     Section::new(&[used("maximum-in-flight", POSITIVE), used("maximum-batch-size", POSITIVE)]);

@@ -36,11 +36,8 @@ static HEALTH: Section = Section::new(&[
 static HEALTH_SERVER: Section =
     Section::new(&[used("address", Kind::Text), used("port", Kind::Port).required()]);
 
-static CHECK: Tagged = Tagged {
-    default: None,
-    variants: &[("always-healthy", &NOTHING), ("ping", &PING), ("is-active", &IS_ACTIVE)],
-    refused: &[],
-};
+static CHECK: Tagged =
+    Tagged::new(&[("always-healthy", &NOTHING), ("ping", &PING), ("is-active", &IS_ACTIVE)]);
 
 static NOTHING: Section = Section::new(&[]);
 static PING: Section = Section::new(&[
@@ -69,11 +66,8 @@ static HISTOGRAM: Section = Section::new(&[
     used("view-key", Kind::Text),
 ]);
 
-static REPORTER: Tagged = Tagged {
-    default: None,
-    variants: &[("prometheus", &PROMETHEUS), ("jmx", &JMX), ("csv", &CSV), ("graphite", &GRAPHITE)],
-    refused: &[],
-};
+static REPORTER: Tagged =
+    Tagged::new(&[("prometheus", &PROMETHEUS), ("jmx", &JMX), ("csv", &CSV), ("graphite", &GRAPHITE)]);
 
 static PROMETHEUS: Section = Section::new(&[
     used("address", Kind::Text),
@@ -100,11 +94,8 @@ static FILTER: Section = Section::new(&[
     used("contains", Kind::Text),
     used("ends-with", Kind::Text),
 ]);
-static PREFIX: Tagged = Tagged {
-    default: None,
-    variants: &[("no-prefix", &NOTHING), ("hostname", &NOTHING), ("static", &STATIC_PREFIX)],
-    refused: &[],
-};
+static PREFIX: Tagged =
+    Tagged::new(&[("no-prefix", &NOTHING), ("hostname", &NOTHING), ("static", &STATIC_PREFIX)]);
 static STATIC_PREFIX: Section = Section::new(&[used("prefix", Kind::Text).required()]);
 
 static TRACING: Section = Section::new(&[
@@ -116,11 +107,8 @@ static TRACER: Section = Section::new(&[
     used("sampler", Kind::Tagged(&SAMPLER)),
     used("batch-span-processor", Kind::Section(&SPAN_PROCESSOR)),
 ]);
-static EXPORTER: Tagged = Tagged {
-    default: None,
-    variants: &[("disabled", &NOTHING), ("jaeger", &ENDPOINT), ("zipkin", &ENDPOINT), ("otlp", &OTLP)],
-    refused: &[],
-};
+static EXPORTER: Tagged =
+    Tagged::new(&[("disabled", &NOTHING), ("jaeger", &ENDPOINT), ("zipkin", &ENDPOINT), ("otlp", &OTLP)]);
 static ENDPOINT: Section = Section::new(&[used("address", Kind::Text), used("port", Kind::Port)]);
 static OTLP: Section = Section::new(&[
     used("address", Kind::Text),
@@ -129,11 +117,8 @@ static OTLP: Section = Section::new(&[
     used("additional-headers", Kind::Map(&Kind::Text)),
     used("timeout", FINITE),
 ]);
-static SAMPLER: Tagged = Tagged {
-    default: None,
-    variants: &[("always-on", &SAMPLED), ("always-off", &SAMPLED), ("trace-id-ratio", &RATIO)],
-    refused: &[],
-};
+static SAMPLER: Tagged =
+    Tagged::new(&[("always-on", &SAMPLED), ("always-off", &SAMPLED), ("trace-id-ratio", &RATIO)]);
 static SAMPLED: Section = Section::new(&[used("parent-based", Kind::Bool)]);
 static RATIO: Section =
     Section::new(&[used("ratio", Kind::Double).required(), used("parent-based", Kind::Bool)]);

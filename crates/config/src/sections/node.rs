@@ -86,8 +86,7 @@ static PARTICIPANT_PARAMETERS: Section = Section::new(&[
     ignored("command-progress-tracker", Kind::Section(&COMMAND_PROGRESS_TRACKER), DAML),
 ]);
 
-static PARTY_NOTIFICATION: Tagged =
-    Tagged { default: None, variants: &[("eager", &NOTHING), ("via-domain", &NOTHING)], refused: &[] };
+static PARTY_NOTIFICATION: Tagged = Tagged::new(&[("eager", &NOTHING), ("via-domain", &NOTHING)]);
 static NOTHING: Section = Section::new(&[]);
 
 const PARTICIPANT_MOVED: &[Moved] = &[

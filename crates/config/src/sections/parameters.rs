@@ -27,14 +27,10 @@ pub(crate) static PARAMETERS: Section = Section::new(&[
     ignored("startup-memory-check-config", Kind::Choice(&["warn", "ignore", "crash"]), JVM),
 ]);
 
-static CLOCK: Tagged = Tagged {
-    default: None,
-    variants: &[("wall-clock", &WALL_CLOCK)],
-    refused: &[
-        ("sim-clock", "it is for tests of Canton; write type = wall-clock"),
-        ("remote-clock", "it is for tests of Canton; write type = wall-clock"),
-    ],
-};
+static CLOCK: Tagged = Tagged::new(&[("wall-clock", &WALL_CLOCK)]).refusing(&[
+    ("sim-clock", "it is for tests of Canton; write type = wall-clock"),
+    ("remote-clock", "it is for tests of Canton; write type = wall-clock"),
+]);
 static WALL_CLOCK: Section = Section::new(&[ignored("skew", FINITE, "only tests of Canton use it")]);
 
 static TIMEOUTS: Section = Section::new(&[

@@ -192,7 +192,8 @@ impl PostgresConfig {
                 config.schema.clone(),
             )
         };
-        key(self) == key(other)
+        // Without a name nothing can be said: it may be in a property that is not known here.
+        self.database.is_some() && key(self) == key(other)
     }
 
     /// The database without its password, for messages.

@@ -17,21 +17,20 @@ use crate::schema::{
 };
 
 /// `storage`
-pub(crate) static STORAGE: Tagged = Tagged {
-    default: Some("sqlite"),
-    variants: &[("sqlite", &SQLITE), ("postgres", &FREE), ("memory", &MEMORY)],
-    refused: &[
-        ("h2", "write type = sqlite for a file, or type = postgres"),
-        ("oracle", "write type = postgres"),
-    ],
-};
+pub(crate) static STORAGE: Tagged =
+    Tagged::new(&[("sqlite", &SQLITE), ("postgres", &FREE), ("memory", &MEMORY)])
+        .or("sqlite")
+        .undecided_by(&["config"])
+        .refusing(&[
+            ("h2", "write type = sqlite for a file, or type = postgres"),
+            ("oracle", "write type = postgres"),
+        ]);
 
 static SQLITE: Section = Section::new(&[
     used("file", Kind::File),
-    used("config", Kind::Section(&SQLITE_CONFIG)),
+    used("config", Kind::Map(&Kind::Any)),
     used("parameters", Kind::Section(&PARAMETERS)),
 ]);
-static SQLITE_CONFIG: Section = Section::new(&[used("file", Kind::File)]);
 static FREE: Section =
     Section::new(&[used("config", Kind::Map(&Kind::Any)), used("parameters", Kind::Section(&PARAMETERS))]);
 static MEMORY: Section = Section::new(&[
@@ -144,6 +143,11 @@ pub(crate) fn storage(storage: &Cursor<'_>) -> StorageConfig {
             let (outer, inner) = (storage.at("file"), config.at("file"));
             if outer.is_set() && inner.is_set() {
                 inner.contradiction("storage.file and storage.config.file are both set", "set one of them");
+            }
+            for (key, cursor) in config.entries() {
+                if key != "file" {
+                    cursor.ignore("SQLite has no connection");
+                }
             }
             let written = if outer.is_set() { outer } else { inner };
             let file = written.file();

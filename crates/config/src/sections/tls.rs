@@ -45,11 +45,8 @@ pub(crate) static TLS_CLIENT: Section = Section::new(&[
 pub(crate) static TLS_TRUST: Section =
     Section::new(&[used("trust-collection-file", Kind::File), used("enabled", Kind::Bool)]);
 
-static CLIENT_AUTH: Tagged = Tagged {
-    default: None,
-    variants: &[("none", &NOTHING), ("optional", &NOTHING), ("require", &REQUIRE)],
-    refused: &[],
-};
+static CLIENT_AUTH: Tagged =
+    Tagged::new(&[("none", &NOTHING), ("optional", &NOTHING), ("require", &REQUIRE)]);
 
 static NOTHING: Section = Section::new(&[]);
 static REQUIRE: Section = Section::new(&[used("admin-client", Kind::Section(&CERTIFICATE)).required()]);

@@ -241,6 +241,16 @@ fn the_resolved_document_is_printed_without_secrets() {
 }
 
 #[test]
+fn what_does_not_fit_where_nothing_reads_it_is_a_warning() {
+    let text = "canton.participants.p { ledger-api { port = lots, tls.cert-chain-file = x }, caching.contract-store {} }";
+    let config = load_text(text).unwrap();
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+    assert!(config.warnings[0].to_string().contains("ledger-api.port: \"lots\" is not a port"));
+    let errors = load_text("canton.participants.p.ledger-api.prot = 5011").unwrap_err();
+    assert!(errors.to_string().contains("did you mean `port`"), "{errors}");
+}
+
+#[test]
 fn a_durationless_unit_is_warned_about() {
     let config = load_text("canton.participants.p.sequencer-client.handshake-retry-delay = 500").unwrap();
     assert_eq!(
