@@ -9,7 +9,7 @@ use std::fmt;
 use aws_lc_rs::{
     agreement,
     encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
-    hmac, rand,
+    hmac,
     rsa::{
         KeyPair as RsaKeyPair, KeySize, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
         PrivateDecryptingKey,
@@ -77,10 +77,11 @@ impl Parsed {
     }
 }
 
-/// Fills a buffer from the system's random source.
+/// Fills a buffer from the system's random source. Not aws-lc's: its first use gathers entropy for 40 ms, which a
+/// start would wait for.
 pub(crate) fn random_bytes(length: usize) -> Option<SecretBytes> {
     let mut bytes = Zeroizing::new(vec![0; length]);
-    rand::fill(&mut bytes).ok().map(|()| bytes)
+    getrandom::fill(&mut bytes).ok().map(|()| bytes)
 }
 
 /// Makes new material. RSA takes from 50 ms (2048 bits) to seconds (4096).
