@@ -1,0 +1,624 @@
+//! Writes the tree of a statement as Starlark.
+//!
+//! Functions with several statements become a `def` in front of the statement that uses them. Names beginning with `_cantle_` are
+//! the session's own (see `value::scala`). Invariant: the written statement ends with a line end and is indented as told.
+
+use std::collections::HashSet;
+
+use super::error::NotationError;
+use super::parser::Parsed;
+use super::source_map::Written;
+use super::statement::foreign;
+use super::syntax::{Arg, Clause, Expr, ExprKind, Lambda, Pattern, Piece, Stmt};
+use super::token::Span;
+
+/// How a statement is to be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Valid Starlark: only names that Starlark's own values do not have are looked up elsewhere.
+    Starlark,
+    /// The manual's Scala: commands without parentheses are run.
+    Scala,
+}
+
+/// Which names mean something beyond Starlark.
+#[derive(Clone, Copy)]
+pub(crate) struct Vocabulary {
+    /// Methods of Scala's collections, options and texts.
+    pub(crate) is_method: fn(&str) -> bool,
+    /// Commands that may be run without arguments.
+    pub(crate) is_command: fn(&str) -> bool,
+}
+
+impl std::fmt::Debug for Vocabulary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Vocabulary")
+    }
+}
+
+/// What a value is needed for, where that decides whether a command is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Value,
+    /// A truth, a text to print, a statement of its own: naming a command there means running it.
+    Result,
+}
+
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+enum ScopeKind {
+    Function,
+    Block,
+}
+
+/// Writes statements.
+#[derive(Debug)]
+pub(crate) struct Emitter<'a> {
+    source: &'a str,
+    vocabulary: Vocabulary,
+    reading: Reading,
+    indent: String,
+    /// Functions to be written before the statement at hand.
+    hoisted: Vec<Written>,
+    scopes: Vec<(ScopeKind, HashSet<String>)>,
+    made: usize,
+}
+
+impl<'a> Emitter<'a> {
+    pub(crate) fn new(source: &'a str, vocabulary: Vocabulary) -> Self {
+        let scopes = vec![(ScopeKind::Function, HashSet::new())];
+        let (reading, indent, hoisted) = (Reading::Scala, String::new(), Vec::new());
+        Self { source, vocabulary, reading, indent, hoisted, scopes, made: 0 }
+    }
+
+    /// Writes a statement and what it needs before it; `returns` when it stood behind `return`.
+    pub(crate) fn statement(&mut self, stmt: &Stmt, indent: &str, reading: Reading, returns: bool) -> Parsed<Written> {
+        self.reading = reading;
+        indent.clone_into(&mut self.indent);
+        self.whole(stmt, returns)
+    }
+
+    /// Writes one expression, for a header such as `for x in …:`; what it needs before it comes first.
+    pub(crate) fn header(&mut self, expr: &Expr, indent: &str, reading: Reading) -> Parsed<(Written, Written)> {
+        self.reading = reading;
+        indent.clone_into(&mut self.indent);
+        let mut value = Written::default();
+        self.expr(expr, Use::Result, &mut value)?;
+        Ok((self.take_hoisted(), value))
+    }
+
+    fn take_hoisted(&mut self) -> Written {
+        let mut out = Written::default();
+        for function in std::mem::take(&mut self.hoisted) {
+            out.append(&function);
+        }
+        out
+    }
+
+    fn whole(&mut self, stmt: &Stmt, returns: bool) -> Parsed<Written> {
+        let outer = std::mem::take(&mut self.hoisted);
+        let mut line = Written::default();
+        let written = self.stmt(stmt, returns, &mut line);
+        let mut out = self.take_hoisted();
+        self.hoisted = outer;
+        written?;
+        out.append(&line);
+        Ok(out)
+    }
+
+    fn stmt(&mut self, stmt: &Stmt, returns: bool, out: &mut Written) -> Parsed<()> {
+        match stmt {
+            Stmt::Nothing => return Ok(()),
+            Stmt::Val { pattern, value } => {
+                let mut right = Written::default();
+                self.expr(value, Use::Value, &mut right)?;
+                out.push(&self.indent.clone());
+                self.declare(pattern)?;
+                self.pattern(pattern, out);
+                out.push(" = ");
+                out.append(&right);
+            }
+            Stmt::Assign { target, operator, value } => {
+                self.check_assignment(target)?;
+                let mut right = Written::default();
+                let used = if self.reading == Reading::Starlark { Use::Value } else { Use::Result };
+                self.expr(value, used, &mut right)?;
+                out.push(&self.indent.clone());
+                self.target(target, out)?;
+                out.push(" ");
+                out.copy(self.source, *operator);
+                out.push(" ");
+                out.append(&right);
+            }
+            Stmt::Expr(expr) => {
+                let mut line = Written::default();
+                self.expr(expr, Use::Result, &mut line)?;
+                out.push(&self.indent.clone());
+                if returns {
+                    out.push("return ");
+                }
+                out.append(&line);
+            }
+            Stmt::If { condition, then, other } => return self.if_stmt(condition, then, other.as_deref(), returns, out),
+        }
+        out.push("\n");
+        Ok(())
+    }
+
+    fn if_stmt(
+        &mut self,
+        condition: &Expr,
+        then: &[Stmt],
+        other: Option<&[Stmt]>,
+        returns: bool,
+        out: &mut Written,
+    ) -> Parsed<()> {
+        let mut written = Written::default();
+        self.expr(condition, Use::Result, &mut written)?;
+        out.push(&self.indent.clone());
+        out.push("if ");
+        out.append(&written);
+        out.push(":\n");
+        self.branch(then, returns, out)?;
+        if let Some(other) = other {
+            out.push(&self.indent.clone());
+            out.push("else:\n");
+            self.branch(other, returns, out)?;
+        }
+        Ok(())
+    }
+
+    fn branch(&mut self, body: &[Stmt], returns: bool, out: &mut Written) -> Parsed<()> {
+        self.scopes.push((ScopeKind::Block, HashSet::new()));
+        let written = self.body(body, returns);
+        self.scopes.pop();
+        out.append(&written?);
+        Ok(())
+    }
+
+    /// The statements of a block, one level deeper; the last one's value is returned when asked for.
+    fn body(&mut self, body: &[Stmt], returns: bool) -> Parsed<Written> {
+        let outer = self.indent.clone();
+        self.indent.push_str("    ");
+        let mut out = Written::default();
+        let mut result = Ok(());
+        for (index, stmt) in body.iter().enumerate() {
+            match self.whole(stmt, returns && index + 1 == body.len()) {
+                Ok(written) => out.append(&written),
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        if out.text().is_empty() {
+            out.push(&self.indent);
+            out.push("pass\n");
+        }
+        self.indent = outer;
+        result.map(|()| out)
+    }
+
+    fn declare(&mut self, pattern: &Pattern) -> Parsed<()> {
+        match pattern {
+            Pattern::Tuple(patterns) => patterns.iter().try_for_each(|pattern| self.declare(pattern)),
+            Pattern::Name(span) => {
+                let name = &self.source[span.start..span.end];
+                let mut scopes = self.scopes.iter_mut().rev();
+                let Some((kind, names)) = scopes.next() else { return Ok(()) };
+                names.insert(name.to_owned());
+                if *kind == ScopeKind::Block {
+                    for (kind, names) in scopes {
+                        if names.contains(name) {
+                            return Err(foreign("a `val` that hides another of its name outside", "give it another name", *span));
+                        }
+                        if *kind == ScopeKind::Function {
+                            break;
+                        }
+                    }
+                }
+                Ok(())
+            }
+            Pattern::Made(_) | Pattern::Ignored => Ok(()),
+        }
+    }
+
+    /// An assignment inside a function makes a name of its own in Starlark; in Scala it would change the one outside.
+    fn check_assignment(&mut self, target: &Expr) -> Parsed<()> {
+        if !matches!(target.kind, ExprKind::Verbatim) {
+            return Ok(());
+        }
+        let name = &self.source[target.span.start..target.span.end];
+        let functions = self.scopes.iter().filter(|(kind, _)| *kind == ScopeKind::Function).count();
+        let known_here = self
+            .scopes
+            .iter()
+            .rev()
+            .scan(false, |done, (kind, names)| {
+                if *done {
+                    return None;
+                }
+                *done = *kind == ScopeKind::Function;
+                Some(names.contains(name))
+            })
+            .any(|known| known);
+        if functions > 1 && !known_here {
+            return Err(foreign(
+                "changing a name of the outside from a function",
+                "return the value, or use `for x in xs:` and the body indented below it",
+                target.span,
+            ));
+        }
+        if let Some((_, names)) = self.scopes.last_mut() {
+            names.insert(name.to_owned());
+        }
+        Ok(())
+    }
+
+    fn pattern(&mut self, pattern: &Pattern, out: &mut Written) {
+        match pattern {
+            Pattern::Name(span) => out.copy(self.source, *span),
+            Pattern::Made(name) => out.push(name),
+            Pattern::Ignored => {
+                self.made += 1;
+                out.push(&format!("_ignored_{}", self.made));
+            }
+            Pattern::Tuple(patterns) => {
+                out.push("(");
+                for pattern in patterns {
+                    self.pattern(pattern, out);
+                    out.push(", ");
+                }
+                out.push(")");
+            }
+        }
+    }
+
+    fn target(&mut self, target: &Expr, out: &mut Written) -> Parsed<()> {
+        match &target.kind {
+            ExprKind::Attr(receiver, name) => {
+                self.expr(receiver, Use::Value, out)?;
+                out.push(".");
+                out.copy(self.source, *name);
+                Ok(())
+            }
+            _ => self.expr(target, Use::Value, out),
+        }
+    }
+
+    fn expr(&mut self, expr: &Expr, used: Use, out: &mut Written) -> Parsed<()> {
+        match &expr.kind {
+            ExprKind::Verbatim => out.copy(self.source, expr.span),
+            ExprKind::Made(text) => out.push_for(text, expr.span),
+            ExprKind::Constant(text) => out.push_for(text, expr.span),
+            ExprKind::Text(text) => out.push_for(&quoted(text), expr.span),
+            ExprKind::Interpolation(pieces) => self.interpolation(pieces, expr.span, out)?,
+            ExprKind::Paren(inner) => {
+                out.push("(");
+                self.expr(inner, used, out)?;
+                out.push(")");
+            }
+            ExprKind::Tuple(items) => {
+                out.push("(");
+                for item in items {
+                    self.expr(item, Use::Value, out)?;
+                    out.push(", ");
+                }
+                out.push(")");
+            }
+            ExprKind::Pair(left, right) => {
+                out.push("(");
+                self.expr(left, Use::Result, out)?;
+                out.push(", ");
+                self.expr(right, Use::Result, out)?;
+                out.push(")");
+            }
+            ExprKind::List(items) => {
+                out.push("[");
+                for item in items {
+                    self.expr(item, Use::Value, out)?;
+                    out.push(", ");
+                }
+                out.push("]");
+            }
+            ExprKind::Dict(entries) => {
+                out.push("{");
+                for (key, value) in entries {
+                    self.expr(key, Use::Value, out)?;
+                    out.push(": ");
+                    self.expr(value, Use::Value, out)?;
+                    out.push(", ");
+                }
+                out.push("}");
+            }
+            ExprKind::Comprehension { open, key, value, clauses } => {
+                self.comprehension(*open, key, value.as_deref(), clauses, expr.span, out)?;
+            }
+            ExprKind::Attr(receiver, name) => self.attr(receiver, *name, expr.span, used, out)?,
+            ExprKind::Call(callee, args) => self.call(callee, args, expr.span, out)?,
+            ExprKind::Index(target, index) => {
+                self.expr(target, Use::Value, out)?;
+                out.push("[");
+                self.expr(index, Use::Value, out)?;
+                out.push_for("]", expr.span);
+            }
+            ExprKind::Slice(target, parts) => {
+                self.expr(target, Use::Value, out)?;
+                out.push("[");
+                for (index, part) in parts.iter().enumerate() {
+                    if index > 0 {
+                        out.push(":");
+                    }
+                    if let Some(part) = part {
+                        self.expr(part, Use::Value, out)?;
+                    }
+                }
+                out.push_for("]", expr.span);
+            }
+            ExprKind::Unary(operator, operand) => {
+                out.push("(");
+                out.push_for(operator, expr.span);
+                self.expr(operand, Use::Result, out)?;
+                out.push(")");
+            }
+            ExprKind::Binary(operator, left, right) => {
+                out.push("(");
+                self.expr(left, Use::Result, out)?;
+                out.push(&format!(" {operator} "));
+                self.expr(right, Use::Result, out)?;
+                out.push(")");
+            }
+            ExprKind::IfElse { condition, then, other } => {
+                out.push("(");
+                self.expr(then, used, out)?;
+                out.push(" if ");
+                self.expr(condition, Use::Result, out)?;
+                out.push(" else ");
+                self.expr(other, used, out)?;
+                out.push(")");
+            }
+            ExprKind::Lambda(lambda) => self.lambda(lambda, expr.span, out)?,
+            ExprKind::StarlarkLambda(params, body) => {
+                let before = self.hoisted.len();
+                out.push("(lambda ");
+                out.copy(self.source, *params);
+                out.push(": ");
+                self.expr(body, Use::Value, out)?;
+                out.push(")");
+                self.refuse_functions_since(before, expr.span)?;
+            }
+            ExprKind::Block(body) => {
+                let name = self.function(&[], body, expr.span)?;
+                out.push_for(&format!("{name}()"), expr.span);
+            }
+        }
+        Ok(())
+    }
+
+    fn interpolation(&mut self, pieces: &[Piece], span: Span, out: &mut Written) -> Parsed<()> {
+        out.push_for("_cantle_text(", span);
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => out.push_for(&quoted(text), span),
+                Piece::Value(value) => self.expr(value, Use::Result, out)?,
+            }
+            out.push(", ");
+        }
+        out.push(")");
+        Ok(())
+    }
+
+    fn comprehension(
+        &mut self,
+        open: char,
+        key: &Expr,
+        value: Option<&Expr>,
+        clauses: &[Clause],
+        span: Span,
+        out: &mut Written,
+    ) -> Parsed<()> {
+        let before = self.hoisted.len();
+        out.push(if open == '{' { "{" } else { "[" });
+        self.expr(key, Use::Value, out)?;
+        if let Some(value) = value {
+            out.push(": ");
+            self.expr(value, Use::Value, out)?;
+        }
+        for clause in clauses {
+            match clause {
+                Clause::For(target, values) => {
+                    out.push(" for ");
+                    out.copy(self.source, *target);
+                    out.push(" in ");
+                    self.expr(values, Use::Result, out)?;
+                }
+                Clause::If(condition) => {
+                    out.push(" if ");
+                    self.expr(condition, Use::Result, out)?;
+                }
+            }
+        }
+        out.push(if open == '{' { "}" } else { "]" });
+        self.refuse_functions_since(before, span)
+    }
+
+    /// A function written before the statement cannot see names that exist only inside a comprehension or a `lambda`.
+    fn refuse_functions_since(&self, before: usize, span: Span) -> Parsed<()> {
+        if self.hoisted.len() == before {
+            return Ok(());
+        }
+        Err(foreign("a function of several statements inside this expression", "write a `def` before it and name it here", span))
+    }
+
+    fn attr(&mut self, receiver: &Expr, name: Span, span: Span, used: Use, out: &mut Written) -> Parsed<()> {
+        let text = &self.source[name.start..name.end];
+        let is_tuple_part = text.strip_prefix('_').is_some_and(|digits| digits.parse::<u8>().is_ok());
+        if is_tuple_part || (self.vocabulary.is_method)(text) {
+            out.push_for("_cantle_member(", span);
+            self.expr(receiver, Use::Result, out)?;
+            out.push(", ");
+            out.push_for(&format!("\"{text}\""), name);
+            out.push(")");
+            return Ok(());
+        }
+        let runs = (self.vocabulary.is_command)(text) && (self.reading == Reading::Scala || used == Use::Result);
+        if runs {
+            out.push_for("_cantle_run(", span);
+        }
+        self.receiver(receiver, out)?;
+        out.push(".");
+        out.copy(self.source, name);
+        if runs {
+            out.push_for(")", span);
+        }
+        Ok(())
+    }
+
+    fn receiver(&mut self, receiver: &Expr, out: &mut Written) -> Parsed<()> {
+        let bare_number = matches!(receiver.kind, ExprKind::Verbatim)
+            && self.source[receiver.span.start..receiver.span.end].starts_with(|character: char| character.is_ascii_digit());
+        if bare_number {
+            out.push("(");
+        }
+        self.expr(receiver, Use::Result, out)?;
+        if bare_number {
+            out.push(")");
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, callee: &Expr, args: &[Arg], span: Span, out: &mut Written) -> Parsed<()> {
+        let mut prints = false;
+        match &callee.kind {
+            ExprKind::Attr(receiver, name) if (self.vocabulary.is_method)(&self.source[name.start..name.end]) => {
+                out.push_for("_cantle_call(", span);
+                self.expr(receiver, Use::Result, out)?;
+                out.push(", ");
+                out.push_for(&format!("\"{}\"", &self.source[name.start..name.end]), *name);
+                out.push(", ");
+            }
+            ExprKind::Attr(receiver, name) => {
+                self.receiver(receiver, out)?;
+                out.push(".");
+                out.copy(self.source, *name);
+                out.push("(");
+            }
+            _ => {
+                let name = &self.source[callee.span.start..callee.span.end];
+                prints = matches!(name, "assert" | "print" | "println" | "str" | "Seq" | "List" | "Some");
+                self.expr(callee, Use::Value, out)?;
+                out.push("(");
+            }
+        }
+        for arg in args {
+            match arg {
+                Arg::Positional(value) => self.expr(value, if prints { Use::Result } else { Use::Value }, out)?,
+                Arg::Named(name, value) => {
+                    out.copy(self.source, *name);
+                    out.push(" = ");
+                    self.expr(value, Use::Value, out)?;
+                }
+                Arg::Star(value) => {
+                    out.push("*");
+                    self.expr(value, Use::Value, out)?;
+                }
+                Arg::StarStar(value) => {
+                    out.push("**");
+                    self.expr(value, Use::Value, out)?;
+                }
+            }
+            out.push(", ");
+        }
+        out.push_for(")", Span::new(span.end.saturating_sub(1).max(span.start), span.end));
+        Ok(())
+    }
+
+    fn lambda(&mut self, lambda: &Lambda, span: Span, out: &mut Written) -> Parsed<()> {
+        let simple_params = lambda.params.iter().all(|param| !matches!(param, Pattern::Tuple(_)));
+        if let ([Stmt::Expr(body)], true) = (lambda.body.as_slice(), simple_params) {
+            let outer = std::mem::take(&mut self.hoisted);
+            let mut written = Written::default();
+            written.push("(lambda ");
+            for param in &lambda.params {
+                self.pattern(param, &mut written);
+                written.push(", ");
+            }
+            let mut head = Written::default();
+            head.append(&written);
+            head.push(": ");
+            let body_written = self.expr(body, Use::Result, &mut head);
+            let needs_functions = !self.hoisted.is_empty();
+            self.hoisted = outer;
+            body_written?;
+            if !needs_functions {
+                out.append(&head);
+                out.push(")");
+                return Ok(());
+            }
+        }
+        let name = self.function(&lambda.params, &lambda.body, span)?;
+        out.push_for(&name, span);
+        Ok(())
+    }
+
+    /// Writes a `def` before the statement at hand; its name.
+    fn function(&mut self, params: &[Pattern], body: &[Stmt], span: Span) -> Parsed<String> {
+        self.made += 1;
+        let name = format!("_function_{}", self.made);
+        let mut out = Written::default();
+        out.push(&format!("{}def {name}(", self.indent));
+        let mut unpacked = Vec::new();
+        self.scopes.push((ScopeKind::Function, HashSet::new()));
+        for param in params {
+            if let Pattern::Tuple(_) = param {
+                self.made += 1;
+                let whole = format!("_tuple_{}", self.made);
+                out.push(&whole);
+                unpacked.push((whole, param));
+            } else {
+                self.pattern(param, &mut out);
+            }
+            out.push(", ");
+        }
+        out.push_for("):\n", span);
+        let mut result = params.iter().try_for_each(|param| self.declare(param));
+        for (whole, pattern) in unpacked {
+            out.push(&format!("{}    ", self.indent));
+            self.pattern(pattern, &mut out);
+            out.push(&format!(" = {whole}\n"));
+        }
+        if result.is_ok() {
+            let outer = std::mem::take(&mut self.hoisted);
+            let written = self.body(body, true);
+            self.hoisted = outer;
+            result = written.map(|written| out.append(&written));
+        }
+        self.scopes.pop();
+        result?;
+        self.hoisted.push(out);
+        Ok(name)
+    }
+}
+
+/// A text as Starlark writes it.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            character if character.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+            character => out.push(character),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// What is wrong with a script that Starlark's parser refuses.
+pub(crate) fn starlark_error(cause: String, span: Span) -> NotationError {
+    NotationError::Starlark { cause, span }
+}
