@@ -19,6 +19,7 @@ use crate::{
     keys::material::Parsed,
     limits,
     model::{fields::Fields, operation::Operation},
+    ops,
     service::Service,
     state::{
         key::{Home, Key, KeyId, Status},
@@ -158,6 +159,7 @@ impl Call {
         action: &str,
         encryption_context: &'static str,
     ) -> Result<(), KmsError> {
+        self.check_grant_tokens()?;
         let key = &*found.key;
         let arn = key.arn();
         let context =
@@ -177,6 +179,16 @@ impl Call {
         let identity = decision::identity(&self.caller, action, &arn, &context);
         decision::key(&self.caller, &key.home.account, verdict, granted, identity)
             .map_err(|denial| self.denied(action, &arn, denial))
+    }
+
+    /// Grants hold at once here, so a grant token changes nothing; but it must be one.
+    fn check_grant_tokens(&self) -> Result<(), KmsError> {
+        let tokens = self.body.get("GrantTokens").and_then(Value::as_array);
+        let malformed = |token: &Value| token.as_str().is_some_and(|token| !ops::is_grant_token(token));
+        if tokens.into_iter().flatten().any(malformed) {
+            return Err(KmsError::invalid_grant_token("The grant token is not valid."));
+        }
+        Ok(())
     }
 
     /// Decides about what is no key: `*`, or an alias.
@@ -237,8 +249,8 @@ impl Call {
     }
 
     /// The caller's account and the request's Region.
-    pub(crate) fn home(&self) -> Home {
-        self.partition().home.clone()
+    pub(crate) fn home(&self) -> Arc<Home> {
+        Arc::clone(&self.partition().home)
     }
 }
 

@@ -22,6 +22,11 @@ use crate::{
     model::operation::Operation,
 };
 
+/// Whether a text has the form of a grant token.
+pub(crate) fn is_grant_token(text: &str) -> bool {
+    grants::read_token(text).is_some()
+}
+
 /// Does one operation.
 pub(crate) fn dispatch(call: &Call) -> Answer {
     use Operation as Op;

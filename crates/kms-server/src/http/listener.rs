@@ -19,6 +19,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
+    time::Sleep,
 };
 
 use super::handler;
@@ -26,6 +27,8 @@ use crate::service::Service;
 
 /// Headers must be whole by then; also how long an idle connection is kept.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// A client that takes no byte of its answer for so long is gone.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -84,7 +87,7 @@ async fn serve(
 ) {
     drop(stream.set_nodelay(true));
     let reset = Arc::new(AtomicBool::new(false));
-    let stream = Resettable { stream, reset: Arc::clone(&reset) };
+    let stream = Resettable { stream, reset: Arc::clone(&reset), stalled: None };
     let handle =
         service_fn(move |request| handler::handle(Arc::clone(&service), request, peer, Arc::clone(&reset)));
     let connection = http1::Builder::new()
@@ -106,10 +109,27 @@ async fn serve(
     }
 }
 
-/// A stream that, when dropped with the flag set, resets the connection in place of closing it.
+/// A stream that, when dropped with the flag set, resets the connection in place of closing it; and that gives up on a
+/// client that reads nothing.
 struct Resettable {
     stream: TcpStream,
     reset: Arc<AtomicBool>,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Resettable {
+    /// Passes a write's outcome on, unless it has been waiting for too long.
+    fn bounded<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
+        match stalled.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
 }
 
 impl Drop for Resettable {
@@ -132,7 +152,8 @@ impl AsyncRead for Resettable {
 
 impl AsyncWrite for Resettable {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.bounded(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -151,7 +172,8 @@ impl AsyncWrite for Resettable {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.bounded(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

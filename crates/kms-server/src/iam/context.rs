@@ -102,7 +102,7 @@ impl<'a> RequestContext<'a> {
                         .and_then(|(_, value)| one(value));
                 }
                 let tag = name.strip_prefix("resourcetag/")?;
-                self.key?.tags.iter().find(|known| &*known.key == tag).and_then(|known| one(&*known.value))
+                self.key?.tags.value(tag).and_then(one)
             }
         }
     }

@@ -60,7 +60,7 @@ fn token(home: &Home, key: &KeyId, grant: &[u8; 32]) -> String {
     STANDARD.encode(format!("{}|{}|{key}|{}", home.account, home.region, hex::encode(grant)))
 }
 
-fn read_token(token: &str) -> Option<(Home, KeyId, String)> {
+pub(super) fn read_token(token: &str) -> Option<(Home, KeyId, String)> {
     let text = String::from_utf8(STANDARD.decode(token).ok()?).ok()?;
     let mut parts = text.split('|');
     let (account, region, key, grant) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);

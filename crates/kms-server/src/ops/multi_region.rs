@@ -1,5 +1,7 @@
 //! ReplicateKey and UpdatePrimaryRegion.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{describe::metadata, lifecycle::hide, policies, tags};
@@ -37,7 +39,7 @@ pub(super) fn replicate_key(call: &Call) -> Answer {
     fields.finish()?;
     let tags = tags::checked(tags)?;
     let primary = call.permitted(key_id)?.key;
-    let home = Home::new(&primary.home.account, region);
+    let home = Arc::new(Home::new(&primary.home.account, region));
     if partition_of(region) != partition_of(&call.region)
         || (!call.service.regions.is_empty() && !call.service.regions.iter().any(|known| known == region))
     {
@@ -96,8 +98,12 @@ pub(super) fn replicate_key(call: &Call) -> Answer {
     if let Some(members) = shown.as_object_mut() {
         members.shift_remove("CurrentKeyMaterialId");
     }
-    let tags: Vec<Value> =
-        replica.tags.iter().map(|tag| json!({"TagKey": &*tag.key, "TagValue": &*tag.value})).collect();
+    let tags: Vec<Value> = replica
+        .tags
+        .to_vec()
+        .iter()
+        .map(|tag| json!({"TagKey": &*tag.key, "TagValue": &*tag.value}))
+        .collect();
     Ok(json!({"ReplicaKeyMetadata": shown, "ReplicaPolicy": policies::text(&replica), "ReplicaTags": tags}))
 }
 

@@ -40,7 +40,7 @@ pub(super) fn tag_resource(call: &Call) -> Answer {
     let key = call.permitted(key_id)?.key;
     change(call, &key, |key| {
         call.check_not_deleting(key)?;
-        let mut all = std::mem::take(&mut key.tags).into_vec();
+        let mut all = key.tags.to_vec();
         for tag in tags {
             match all.iter_mut().find(|known| known.key == tag.key) {
                 Some(known) => known.value = tag.value,
@@ -63,7 +63,7 @@ pub(super) fn untag_resource(call: &Call) -> Answer {
     let key = call.permitted(key_id)?.key;
     change(call, &key, |key| {
         call.check_not_deleting(key)?;
-        let mut all = std::mem::take(&mut key.tags).into_vec();
+        let mut all = key.tags.to_vec();
         all.retain(|tag| !names.contains(&&*tag.key));
         key.tags = all.into();
         Ok(Value::Null)
@@ -77,11 +77,12 @@ pub(super) fn list_resource_tags(call: &Call) -> Answer {
     fields.finish()?;
     let key = call.permitted(key_id)?.key;
     let after = page.after()?;
+    let all = key.tags.to_vec();
     let start = match after.as_str() {
         "" => 0,
-        name => key.tags.iter().position(|tag| *tag.key == *name).ok_or_else(invalid_marker)? + 1,
+        name => all.iter().position(|tag| *tag.key == *name).ok_or_else(invalid_marker)? + 1,
     };
-    let tags: Vec<&Tag> = key.tags.iter().skip(start).take(page.limit + 1).collect();
+    let tags: Vec<&Tag> = all.iter().skip(start).take(page.limit + 1).collect();
     Ok(page.answer(
         "Tags",
         tags,

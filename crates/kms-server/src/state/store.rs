@@ -33,7 +33,7 @@ use crate::{
 /// One account's keys in one Region.
 #[derive(Debug)]
 pub(crate) struct Partition {
-    pub(crate) home: Home,
+    pub(crate) home: Arc<Home>,
     contents: RwLock<Contents>,
 }
 
@@ -47,7 +47,7 @@ struct Contents {
 
 impl Partition {
     fn new(home: Home) -> Self {
-        Self { home, contents: RwLock::default() }
+        Self { home: Arc::new(home), contents: RwLock::default() }
     }
 
     /// A key, unless its creation has not spread yet.
@@ -291,7 +291,7 @@ impl Store {
         if !places.is_empty() {
             for step in steps.iter_mut() {
                 if let Step::PutKey(key) = step {
-                    resolve_places(key, &places);
+                    resolve_places(key, |number| places.get(&number).cloned());
                 }
             }
         }
@@ -316,11 +316,11 @@ impl Store {
     }
 }
 
-fn resolve_places(key: &mut Key, places: &HashMap<u64, Place>) {
+fn resolve_places(key: &mut Key, place: impl Fn(u64) -> Option<Place>) {
     let history = key.extra.iter_mut().flat_map(|extra| &mut extra.history).map(|entry| &mut entry.material);
     for material in key.material.iter_mut().chain(history) {
-        if let Some(place) = places.get(&material.number) {
-            material.place = place.clone();
+        if let Some(place) = place(material.number) {
+            material.place = place;
         }
     }
 }
@@ -330,9 +330,9 @@ enum Step {
     Material(u64, Arc<SecretBytes>),
     ForgetMaterial(u64),
     PutKey(Box<Key>),
-    RemoveKey(Home, KeyId),
-    PutAlias(Home, Box<str>, Alias),
-    RemoveAlias(Home, Box<str>),
+    RemoveKey(Arc<Home>, KeyId),
+    PutAlias(Arc<Home>, Box<str>, Alias),
+    RemoveAlias(Arc<Home>, Box<str>),
 }
 
 impl Step {
@@ -397,15 +397,15 @@ impl Transaction<'_> {
         for name in partition.alias_names(&key.id) {
             self.remove_alias(&key.home, &name);
         }
-        self.steps.push(Step::RemoveKey(key.home.clone(), key.id));
+        self.steps.push(Step::RemoveKey(Arc::clone(&key.home), key.id));
     }
 
-    pub(crate) fn put_alias(&mut self, home: &Home, name: &str, alias: Alias) {
-        self.steps.push(Step::PutAlias(home.clone(), name.into(), alias));
+    pub(crate) fn put_alias(&mut self, home: &Arc<Home>, name: &str, alias: Alias) {
+        self.steps.push(Step::PutAlias(Arc::clone(home), name.into(), alias));
     }
 
-    pub(crate) fn remove_alias(&mut self, home: &Home, name: &str) {
-        self.steps.push(Step::RemoveAlias(home.clone(), name.into()));
+    pub(crate) fn remove_alias(&mut self, home: &Arc<Home>, name: &str) {
+        self.steps.push(Step::RemoveAlias(Arc::clone(home), name.into()));
     }
 }
 
@@ -413,7 +413,8 @@ impl Transaction<'_> {
 #[derive(Debug, Default)]
 struct Loading {
     partitions: Partitions,
-    places: HashMap<u64, Place>,
+    /// Offset and length by number: the numbers are dense.
+    places: Vec<(u64, u32)>,
     secret: Option<SecretBytes>,
     highest: u64,
     changes: u64,
@@ -422,6 +423,15 @@ struct Loading {
 }
 
 impl Loading {
+    fn place(&mut self, number: u64, place: (u64, u32)) {
+        // More keys than this no machine holds: such a number is no number of ours.
+        let Some(index) = usize::try_from(number).ok().filter(|index| *index < 1 << 28) else { return };
+        if index >= self.places.len() {
+            self.places.resize(index + 1, (0, 0));
+        }
+        self.places[index] = place;
+    }
+
     fn partition(&mut self, account: &str, region: &str) -> Arc<Partition> {
         if let Some(last) = &self.last
             && last.home.account.as_ref() == account
@@ -434,8 +444,9 @@ impl Loading {
             Arc::clone(partition)
         } else {
             let partition = Arc::new(Partition::new(Home::new(account, region)));
-            let home = partition.home.clone();
-            self.partitions.entry(home.account).or_default().insert(home.region, Arc::clone(&partition));
+            let home = &partition.home;
+            let regions = self.partitions.entry(Arc::clone(&home.account)).or_default();
+            regions.insert(Arc::clone(&home.region), Arc::clone(&partition));
             partition
         };
         self.last = Some(Arc::clone(&partition));
@@ -503,15 +514,18 @@ impl Replay for Loading {
             Change::Material(number, bytes) => {
                 let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
                 self.highest = self.highest.max(number);
-                self.places.insert(number, Place::File { offset: end - u64::from(length), length });
+                self.place(number, (end - u64::from(length), length));
             }
             Change::ForgetMaterial(number) => {
-                self.places.remove(&number);
+                self.place(number, (0, 0));
             }
             Change::PutKey { account, region, mut key } => {
                 let partition = self.partition(account, region);
-                resolve_places(&mut key, &self.places);
-                key.home = partition.home.clone();
+                resolve_places(&mut key, |number| {
+                    let (offset, length) = *self.places.get(usize::try_from(number).ok()?)?;
+                    (length > 0).then_some(Place::File { offset, length })
+                });
+                key.home = Arc::clone(&partition.home);
                 partition.contents.write().keys.insert(key.id, Arc::new(*key));
             }
             Change::RemoveKey { account, region, id } => {

@@ -1,6 +1,6 @@
 //! What survives: every prefix of the log, torn frames, damage, compaction.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use proptest::prelude::*;
 
@@ -18,8 +18,8 @@ use crate::{
     },
 };
 
-fn home() -> Home {
-    Home::new("111122223333", "us-east-1")
+fn home() -> Arc<Home> {
+    Arc::new(Home::new("111122223333", "us-east-1"))
 }
 
 fn create(store: &Store, description: &str) -> KeyId {
@@ -31,7 +31,7 @@ fn create(store: &Store, description: &str) -> KeyId {
         status: Status::Enabled,
         created_ms: 1,
         description: description.into(),
-        tags: Box::new([Tag { key: "a".into(), value: "b".into() }]),
+        tags: vec![Tag { key: "a".into(), value: "b".into() }].into(),
         material: None,
         policy: None,
         extra: None,

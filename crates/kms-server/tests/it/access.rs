@@ -200,6 +200,11 @@ async fn grants_allow_until_they_are_revoked_or_retired() {
     assert_eq!(owner.ok("CreateGrant", request.clone()).await["GrantId"], grant["GrantId"]);
     stranger.ok("Encrypt", encrypt(json!({"a": "b", "c": "d"}))).await;
     assert_eq!(stranger.code("Encrypt", encrypt(json!({"a": "x"}))).await, "AccessDeniedException");
+    let mut with_token = encrypt(json!({"a": "b"}));
+    with_token["GrantTokens"] = json!([grant["GrantToken"]]);
+    stranger.ok("Encrypt", with_token.clone()).await;
+    with_token["GrantTokens"] = json!(["nonsense"]);
+    assert_eq!(stranger.code("Encrypt", with_token).await, "InvalidGrantTokenException");
     let listed = owner.ok("ListGrants", json!({"KeyId": key["KeyId"]})).await;
     assert_eq!(listed["Grants"].as_array().unwrap().len(), 1);
     let by_id = json!({"KeyId": key["Arn"], "GrantId": grant["GrantId"]});
