@@ -104,7 +104,11 @@ pub(super) fn replicate_key(call: &Call) -> Answer {
         .iter()
         .map(|tag| json!({"TagKey": &*tag.key, "TagValue": &*tag.value}))
         .collect();
-    Ok(json!({"ReplicaKeyMetadata": shown, "ReplicaPolicy": policies::text(&replica), "ReplicaTags": tags}))
+    let mut answer = json!({"ReplicaKeyMetadata": shown, "ReplicaPolicy": policies::text(&replica)});
+    if !tags.is_empty() {
+        answer["ReplicaTags"] = tags.into();
+    }
+    Ok(answer)
 }
 
 /// Tells a primary key and its replicas what their set is now.

@@ -56,12 +56,14 @@ fn check_primary(key: &Key) -> Result<(), KmsError> {
 }
 
 fn check_rotatable(call: &Call, key: &Key) -> Result<(), KmsError> {
+    if key.status_at(call.now_ms) != Status::PendingImport {
+        call.check_usable(key)?;
+    }
     check_symmetric(key)?;
     if key.origin != Origin::AwsKms {
         return Err(unsupported_origin(key));
     }
-    check_primary(key)?;
-    call.check_usable(key)
+    check_primary(key)
 }
 
 pub(super) fn enable_key_rotation(call: &Call) -> Answer {
@@ -114,10 +116,10 @@ pub(super) fn rotate_key_on_demand(call: &Call) -> Answer {
     let key_id = fields.key_id();
     fields.finish()?;
     let key = call.permitted(key_id)?.key;
-    check_symmetric(&key)?;
     call.service.store.write(|transaction| {
         let key = transaction.key(&key.home, &key.id)?;
         call.check_usable(&key)?;
+        check_symmetric(&key)?;
         check_primary(&key)?;
         if key.extra.as_ref().is_some_and(|extra| extra.on_demand_rotations >= MAX_ON_DEMAND) {
             return Err(KmsError::limit_exceeded(format!(
