@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cantle_config::{LoadOptions, Problem};
 
-use crate::{load_text, load_with};
+use crate::{golden, load_text, load_with};
 
 fn bad_samples() -> Vec<String> {
     let mut samples: Vec<String> = std::fs::read_dir(Path::new("tests/samples/bad"))
@@ -18,10 +18,29 @@ fn bad_samples() -> Vec<String> {
 #[test]
 fn bad_samples_print_all_their_faults() {
     let samples = bad_samples();
-    assert!(samples.len() >= 11, "{samples:?}");
+    assert!(samples.len() >= 9, "{samples:?}");
     for sample in samples {
         let errors = load_with(&format!("bad/{sample}"), &[]).unwrap_err();
-        insta::assert_snapshot!(sample.trim_end_matches(".conf"), errors);
+        let faults = errors.faults().iter().map(|fault| {
+            let mut origins = vec![&fault.origin];
+            if let Problem::Duplicate { first_origin, .. } = &fault.problem {
+                origins.push(first_origin);
+            }
+            (fault.to_string(), origins)
+        });
+        insta::assert_snapshot!(sample.trim_end_matches(".conf"), golden(faults));
+    }
+}
+
+#[test]
+fn documents_that_cannot_be_read_are_faults_of_their_own() {
+    for (text, words) in [
+        ("canton.participants.p { admin-api { port = 1 ", ""),
+        ("canton.participants.p.crypto.kms.region = ${ABSENT}", "ABSENT"),
+    ] {
+        let errors = load_text(text).unwrap_err();
+        assert!(errors.faults().iter().all(|fault| fault.problem.code() == "config-document"), "{errors}");
+        assert!(errors.to_string().contains(words), "{errors}");
     }
 }
 
@@ -80,6 +99,22 @@ fn disabled_verification_needs_non_standard_config() {
     assert!(errors.to_string().contains("canton.parameters.non-standard-config = yes"), "{errors}");
     let text = format!("canton {{ participants.p {{ {kms} }}, parameters.non-standard-config = yes }}");
     assert!(load_text(&text).is_ok());
+}
+
+#[test]
+fn names_and_tags_with_other_characters_are_faults() {
+    let errors = load_text("canton.participants { \"my participant\" {}, \"a.b\" {} }").unwrap_err();
+    assert_eq!(errors.len(), 2, "{errors}");
+    assert!(errors.to_string().contains("is not the name of a node"), "{errors}");
+    let tags = r#"custom-tags { "aws:name" = x, "a*b" = y }"#;
+    let text = format!(
+        "canton.participants.p.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, {tags} }} }}"
+    );
+    let errors = load_text(&text).unwrap_err().to_string();
+    assert!(
+        errors.contains("start with aws:") && errors.contains("\"a*b\" is not the key of a tag"),
+        "{errors}"
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use cantle_config::{
 };
 use cantle_types::{NodeName, ProtocolVersion};
 
-use crate::{load, load_text, load_with};
+use crate::{golden, load, load_text, load_with};
 
 const CANTON: [(&str, &str); 4] = [
     ("POSTGRES_USER", "canton"),
@@ -18,8 +18,8 @@ const CANTON: [(&str, &str); 4] = [
     ("TLS_CERT_LOCATION", "tests/samples/canton/tls"),
 ];
 
-fn lines<T: std::fmt::Display>(items: &[T]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+fn ignored(config: &Config) -> String {
+    golden(config.ignored.iter().map(|key| (key.to_string(), vec![&key.origin])))
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn all_five_kinds_are_decoded() {
 #[test]
 fn keys_that_nothing_here_uses_are_named_once_each() {
     let config = load("ignored.conf").config;
-    insta::assert_snapshot!("ignored", lines(&config.ignored));
+    insta::assert_snapshot!("ignored", ignored(&config));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     assert_eq!(config.parameters.console_timeouts.unbounded, None);
     assert_eq!(config.parameters.console_timeouts.bounded, Some(Duration::from_secs(120)));
@@ -138,7 +138,10 @@ fn keys_that_nothing_here_uses_are_named_once_each() {
 #[test]
 fn former_keys_are_moved_with_a_warning() {
     let config = load("deprecated.conf").config;
-    insta::assert_snapshot!("deprecated", lines(&config.warnings));
+    insta::assert_snapshot!(
+        "deprecated",
+        golden(config.warnings.iter().map(|w| (w.to_string(), vec![&w.origin])))
+    );
     let storage = &config.participants[0].node.storage;
     assert!(matches!(storage.backend, StorageBackend::Memory));
     assert_eq!(storage.parameters.max_connections, Some(10));
@@ -166,7 +169,7 @@ fn a_participant_of_cantons_files_is_decoded() {
     let tls = node.admin_api.tls.as_ref().unwrap();
     assert!(matches!(tls.client_auth, ClientAuth::Require { .. }));
     assert_eq!(node.grpc_health_server.as_ref().unwrap().port, Some(10003));
-    insta::assert_snapshot!("canton-participant-ignored", lines(&loaded.config.ignored));
+    insta::assert_snapshot!("canton-participant-ignored", ignored(&loaded.config));
     assert!(!format!("{loaded:?}").contains("supersafe"));
     let gaps = loaded.config.startable().unwrap_err().to_string();
     assert!(gaps.contains("TLS on the admin API") && gaps.contains("PostgreSQL"), "{gaps}");
@@ -233,7 +236,8 @@ fn fixtures_load_or_fail_as_they_should() {
 fn the_resolved_document_is_printed_without_secrets() {
     let loaded = load_with("canton/participant.conf", &CANTON).unwrap();
     let redacted = resolved_json(&loaded.document, Secrets::Redact);
-    insta::assert_snapshot!("resolved", redacted);
+    let parsed: serde_json::Value = serde_json::from_str(&redacted).unwrap();
+    insta::assert_snapshot!("resolved", serde_json::to_string_pretty(&parsed).unwrap());
     assert!(!redacted.contains("supersafe") && !redacted.contains("not-safe-for-production"));
     let shown = resolved_json(&loaded.document, Secrets::Show);
     assert!(shown.contains("supersafe"));
