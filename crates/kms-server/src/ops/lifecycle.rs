@@ -93,6 +93,13 @@ pub(super) fn create_key(call: &Call) -> Answer {
             ));
         }
     };
+    if spec == KeySpec::SymmetricDefault && usage != KeyUsage::EncryptDecrypt {
+        return Err(KmsError::validation(format!(
+            "The operation failed because the KeyUsage value of the CMK is {}. To perform this operation, the \
+             KeyUsage value must be ENCRYPT_DECRYPT.",
+            usage.as_str()
+        )));
+    }
     if !spec.allows(usage) {
         return Err(KmsError::validation(format!(
             "KeyUsage {} is not compatible with KeySpec {}",

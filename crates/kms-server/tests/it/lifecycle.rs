@@ -21,6 +21,11 @@ async fn creation_is_validated_in_aws_words() {
             "KeyUsage ENCRYPT_DECRYPT is not compatible with KeySpec ECC_NIST_P256",
         ),
         (
+            json!({"KeyUsage": "SIGN_VERIFY"}),
+            "The operation failed because the KeyUsage value of the CMK is SIGN_VERIFY. To perform this operation, \
+             the KeyUsage value must be ENCRYPT_DECRYPT.",
+        ),
+        (
             json!({"KeySpec": "RSA_2048", "KeyUsage": "KEY_AGREEMENT"}),
             "KeyUsage KEY_AGREEMENT is not compatible with KeySpec RSA_2048",
         ),

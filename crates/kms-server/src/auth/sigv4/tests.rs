@@ -95,8 +95,6 @@ fn altered_requests_are_refused() {
         let parts = request(method, uri, &[], "host;x-amz-date", VANILLA);
         assert_eq!(refused(&parts, b"", NOW).0, "InvalidSignatureException");
     }
-    let parts = request("GET", "/", &[("x-amz-target", "TrentService.Sign")], "host;x-amz-date", VANILLA);
-    assert!(refused(&parts, b"", NOW).1.contains("x-amz-target"));
     let parts = request("GET", "/", &[], "x-amz-date", VANILLA);
     assert!(refused(&parts, b"", NOW).1.contains("'Host'"));
 }
