@@ -139,7 +139,7 @@ impl Parser<'_> {
         let root = self.identifier("a package")?;
         if !KNOWN_PACKAGES.contains(&self.text(root)) || !self.next_is_here(".") {
             let span = Span::new(start, root.span.end);
-            return Err(foreign("this import", "leave it out, or write `load(…)` for Starlark files", span));
+            return Err(foreign("this import", "leave it out: every name of the console is known already", span));
         }
         while !self.at_line_end() && !self.next_is(";") {
             if self.next_is("{") {

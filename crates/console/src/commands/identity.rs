@@ -1,0 +1,96 @@
+//! Who a node is: `name`, `uid`, `id`, and `topology.init_id`.
+
+use cantle_proto::topology::admin::v0 as wire;
+use cantle_proto::topology::admin::v0::initialization_service_client::InitializationServiceClient;
+use cantle_types::{MemberCode, UniqueIdentifier};
+
+use crate::command::{Call, Kinds, Spec, Style, required};
+use crate::failure::Failure;
+use crate::node::NodeKind;
+use crate::value::{Data, domain_id, member_id, participant_id, uid_data};
+
+pub(super) const COMMANDS: &[Spec] = &[
+    Spec {
+        path: "name",
+        kinds: Kinds::ALL,
+        style: Style::Property,
+        params: &[],
+        run: |call| Ok(Data::text(call.node.name.as_str())),
+        doc: "The name of the node in the configuration.",
+    },
+    Spec {
+        path: "kind",
+        kinds: Kinds::ALL,
+        style: Style::Property,
+        params: &[],
+        run: |call| Ok(Data::text(call.node.kind.as_str())),
+        doc: "What the node is.",
+    },
+    Spec {
+        path: "id",
+        kinds: Kinds::ALL,
+        style: Style::Property,
+        params: &[],
+        run: |call| identity(call).map(|uid| id_of(call.node.kind, &uid)),
+        doc: "The identity of the node; an error before it has one.",
+    },
+    Spec {
+        path: "uid",
+        kinds: Kinds::ALL,
+        style: Style::Property,
+        params: &[],
+        run: |call| identity(call).map(|uid| uid_data(&uid)),
+        doc: "The unique identifier of the node; an error before it has one.",
+    },
+    Spec {
+        path: "topology.init_id",
+        kinds: Kinds::ALL,
+        style: Style::Command,
+        params: &[required("identifier", "Identifier"), required("fingerprint", "Fingerprint")],
+        run: init_id,
+        doc: "Gives the node its identity, once: an identifier in the namespace of a key.",
+    },
+];
+
+/// The id that a node of this kind has.
+fn id_of(kind: NodeKind, uid: &UniqueIdentifier) -> Data {
+    match kind {
+        NodeKind::Participant => participant_id(uid),
+        NodeKind::Domain | NodeKind::DomainManager => domain_id(uid),
+        NodeKind::Sequencer => member_id("SequencerId", MemberCode::Sequencer, uid),
+        NodeKind::Mediator => member_id("MediatorId", MemberCode::Mediator, uid),
+    }
+}
+
+/// The node's unique identifier, if it has one.
+pub(super) fn find_identity(call: &Call<'_>) -> Result<Option<UniqueIdentifier>, Failure> {
+    let mut client = InitializationServiceClient::new(call.node.channel.clone());
+    let answer = call.ask(client.get_id(()))?;
+    if !answer.initialized {
+        return Ok(None);
+    }
+    answer.unique_identifier.parse().map(Some).map_err(|error| {
+        Failure::value(format!("{}: the node gave \"{}\" as its identity: {error}", call.node.name, answer.unique_identifier))
+    })
+}
+
+/// The node's unique identifier.
+pub(super) fn identity(call: &Call<'_>) -> Result<UniqueIdentifier, Failure> {
+    find_identity(call)?.ok_or_else(|| {
+        Failure::value(format!(
+            "{} has no identity yet: give it one with `{0}.topology.init_id(identifier, fingerprint)`",
+            call.node.name
+        ))
+    })
+}
+
+fn init_id(call: &Call<'_>) -> Result<Data, Failure> {
+    let identifier = call.text("identifier")?;
+    let request = wire::InitIdRequest { identifier, fingerprint: call.fingerprint("fingerprint")?, instance: String::new() };
+    let mut client = InitializationServiceClient::new(call.node.channel.clone());
+    let answer = call.ask(client.init_id(request))?;
+    let uid: UniqueIdentifier = answer.unique_identifier.parse().map_err(|error| {
+        Failure::value(format!("{}: the node gave \"{}\" as its identity: {error}", call.node.name, answer.unique_identifier))
+    })?;
+    Ok(uid_data(&uid))
+}

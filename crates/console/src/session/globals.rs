@@ -1,0 +1,113 @@
+//! The names that scripts find: Starlark's, Scala's, the companions, and the nodes.
+
+use std::sync::Arc;
+
+use starlark::environment::{Globals, GlobalsBuilder, LibraryExtension, Module};
+use starlark::starlark_module;
+use starlark::values::none::NoneType;
+use starlark::values::{Heap, Value};
+
+use super::worker::print_text;
+use crate::command::Group;
+use crate::error::SessionError;
+use crate::node::{Locality, Node, NodeKind, NodeRef};
+use crate::value::{Data, Object, Record, companions, scala};
+
+/// Names that do not depend on the nodes.
+pub(super) fn globals() -> Globals {
+    let mut builder = GlobalsBuilder::extended_by(&[
+        LibraryExtension::StructType,
+        LibraryExtension::Map,
+        LibraryExtension::Filter,
+        LibraryExtension::Partial,
+        LibraryExtension::Print,
+        LibraryExtension::Pprint,
+        LibraryExtension::Pstr,
+        LibraryExtension::Json,
+        LibraryExtension::SetType,
+    ])
+    .with(scala::scala_names)
+    .with(console_names);
+    builder.set("true", true);
+    builder.set("false", false);
+    builder.set("null", NoneType);
+    for (name, data) in companions() {
+        if let Data::Object(instance) = data {
+            builder.set(name, Object::new(instance));
+        }
+    }
+    builder.build()
+}
+
+/// The functions of the console itself.
+#[starlark_module]
+fn console_names(builder: &mut GlobalsBuilder) {
+    /// Help: about the console, or about a node, a group of commands or a command.
+    fn help<'v>(#[starlark(require = pos)] subject: Option<Value<'v>>, heap: Heap<'v>) -> anyhow::Result<NoneType> {
+        let text = match subject {
+            None => GENERAL.to_owned(),
+            Some(subject) => match Object::from_value(subject).and_then(|object| object.instance().help()) {
+                Some(text) => text,
+                None => {
+                    let names = subject.dir_attr();
+                    let _ = heap;
+                    format!("{}: {}", subject.get_type(), names.join(", "))
+                }
+            },
+        };
+        print_text(&text);
+        Ok(NoneType)
+    }
+}
+
+const GENERAL: &str = "\
+Every configured node is a name; dashes are written as underscores.
+  participants, domains, domain_managers, sequencers, mediators, nodes
+      have .local, .remote and .all
+  help(participant1), participant1.keys.help(), help(participant1.keys.secret.list)
+      show commands with their arguments; the tab key completes names
+  val x = … and x = … name a value; // and # begin a comment
+  exit ends the console";
+
+/// Checks that every node has a name of its own in scripts.
+pub(super) fn check_names(nodes: &[NodeRef]) -> Result<(), SessionError> {
+    for (index, node) in nodes.iter().enumerate() {
+        let name = node.script_name();
+        if let Some(other) = nodes[..index].iter().find(|other| other.script_name() == name) {
+            return Err(SessionError::AmbiguousName { name, first: other.name.clone(), second: node.name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Puts the nodes and their collections into the module.
+pub(super) fn set_nodes(module: &Module<'_>, nodes: &[(String, Arc<Node>)]) {
+    let set = |name: &str, data: &Data| module.set(name, data.alloc(module.heap()));
+    let groups: Vec<(NodeKind, Locality, Data)> = nodes
+        .iter()
+        .map(|(_, node)| (node.kind, node.locality, Data::object(Group::root(Arc::clone(node)))))
+        .collect();
+    let collection = |title: &'static str, kind: Option<NodeKind>| {
+        let wanted = |place: Option<Locality>| {
+            let chosen = groups
+                .iter()
+                .filter(|(of, at, _)| kind.is_none_or(|kind| kind == *of) && place.is_none_or(|place| place == *at));
+            Data::list(chosen.map(|(.., data)| data.clone()).collect())
+        };
+        let fields =
+            vec![("local", wanted(Some(Locality::Local))), ("remote", wanted(Some(Locality::Remote))), ("all", wanted(None))];
+        Data::object(Record::new(title, fields))
+    };
+    set("nodes", &collection("nodes", None));
+    for kind in NodeKind::ALL {
+        set(kind.plural(), &collection(kind.plural(), Some(kind)));
+        let mut of_kind = groups.iter().filter(|(of, ..)| *of == kind);
+        if let (Some((.., only)), None) = (of_kind.next(), of_kind.next()) {
+            set(kind.as_str(), only);
+        }
+    }
+    // Last, so that a node's own name comes before all others.
+    for ((name, _), (.., data)) in nodes.iter().zip(&groups) {
+        set(name, data);
+    }
+}

@@ -1,0 +1,215 @@
+//! The thread on which scripts run.
+
+use std::cell::RefCell;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use starlark::PrintHandler;
+use starlark::environment::{Globals, Module};
+use starlark::eval::Evaluator;
+use starlark::syntax::AstModule;
+use starlark::values::Value;
+use tokio::sync::watch;
+
+use super::SessionOptions;
+use super::globals::{check_names, globals, set_nodes};
+use super::trace::{Ran, script_error};
+use crate::command::is_bare_command;
+use crate::error::{ScriptError, SessionError};
+use crate::node::{Caller, Node};
+use crate::notation::{Vocabulary, Written, dialect, translate};
+use crate::value::scala;
+
+/// Deep texts and calls recurse on this stack; only what is used takes memory.
+const STACK: usize = 256 << 20;
+/// Calls within calls.
+const MAX_CALLS: usize = 200;
+/// Calls and loop iterations of one script.
+const MAX_STEPS: u64 = 50_000_000;
+/// Values of one session, about.
+const MAX_HEAP: usize = 1 << 30;
+/// The longest script.
+const MAX_SCRIPT: usize = 4 << 20;
+/// Scripts and lines whose functions can still be shown in errors.
+const MAX_REMEMBERED: usize = 1_000;
+
+const VOCABULARY: Vocabulary = Vocabulary { is_method: scala::is_method, is_command: is_bare_command };
+
+/// Something to do.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) task: Task,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+#[derive(Debug)]
+pub(super) enum Task {
+    Script { name: String, text: String },
+    Line { text: String },
+    Complete { line: String },
+    Stop,
+}
+
+/// What happens while it is done.
+#[derive(Debug)]
+pub(super) enum Event {
+    Output(String),
+    Done(Result<Option<String>, ScriptError>),
+    Completions(usize, Vec<String>),
+}
+
+thread_local! {
+    static OUTPUT: RefCell<Option<mpsc::Sender<Event>>> = const { RefCell::new(None) };
+}
+
+/// Prints a text and a line end, from the thread of scripts.
+pub(crate) fn print_text(text: &str) {
+    OUTPUT.with_borrow(|output| {
+        if let Some(output) = output {
+            // Nobody listens any more: the script is being cancelled.
+            let _ = output.send(Event::Output(format!("{text}\n")));
+        }
+    });
+}
+
+/// The same, for functions that print on behalf of an evaluation.
+pub(crate) fn print_line(_eval: &mut Evaluator<'_, '_, '_>, text: &str) -> starlark::Result<()> {
+    print_text(text);
+    Ok(())
+}
+
+struct Printer;
+
+impl PrintHandler for Printer {
+    fn println(&self, text: &str) -> starlark::Result<()> {
+        print_text(text);
+        Ok(())
+    }
+}
+
+/// Starts the thread.
+pub(super) fn start(
+    options: SessionOptions,
+    cancel: watch::Receiver<u64>,
+    requests: mpsc::Receiver<Request>,
+) -> Result<JoinHandle<()>, SessionError> {
+    check_names(&options.nodes)?;
+    let thread = std::thread::Builder::new().name("console".to_owned()).stack_size(STACK);
+    thread.spawn(move || serve(options, &cancel, &requests)).map_err(SessionError::Thread)
+}
+
+fn serve(options: SessionOptions, cancel: &watch::Receiver<u64>, requests: &mpsc::Receiver<Request>) {
+    let caller = Arc::new(Caller { handle: options.handle, deadline: options.deadline, cancel: cancel.clone() });
+    let nodes: Vec<(String, Arc<Node>)> = options
+        .nodes
+        .into_iter()
+        .map(|node| (node.script_name(), Arc::new(Node::new(node, Arc::clone(&caller)))))
+        .collect();
+    let globals = globals();
+    Module::with_temp_heap(|module| {
+        set_nodes(&module, &nodes);
+        let mut worker = Worker { module: &module, globals: &globals, cancel, ran: Vec::new(), count: 0 };
+        for request in requests {
+            OUTPUT.set(Some(request.events.clone()));
+            let event = match request.task {
+                Task::Script { name, text } => Event::Done(worker.run(name, text).map(|_| None)),
+                Task::Line { text } => Event::Done(worker.run("console".to_owned(), text)),
+                Task::Stop => return,
+                Task::Complete { line } => {
+                    let (start, names) = worker.complete(&line);
+                    Event::Completions(start, names)
+                }
+            };
+            OUTPUT.set(None);
+            // The one who asked may have gone.
+            let _ = request.events.send(event);
+        }
+    });
+}
+
+struct Worker<'a, 'v> {
+    module: &'a Module<'v>,
+    globals: &'a Globals,
+    cancel: &'a watch::Receiver<u64>,
+    ran: Vec<Ran>,
+    count: usize,
+}
+
+impl<'v> Worker<'_, 'v> {
+    fn is_known(&self, name: &str) -> bool {
+        self.module.get(name).is_some() || self.globals.names().any(|known| known.as_str() == name)
+    }
+
+    fn run(&mut self, name: String, source: String) -> Result<Option<String>, ScriptError> {
+        if source.len() > MAX_SCRIPT {
+            return Err(ScriptError::without_place(&name, format!("the script is longer than {MAX_SCRIPT} bytes")));
+        }
+        let written = translate(&source, VOCABULARY, &|known| self.is_known(known));
+        let written = written.map_err(|error| ScriptError::at(&name, &source, error.span(), error.to_string()))?;
+        self.count += 1;
+        let ran = Ran { file: format!("{name}#{}", self.count), name, source, written };
+        let result = self.evaluate(&ran.written, &ran.file).map_err(|error| script_error(&error, &ran, &self.ran));
+        if self.ran.len() < MAX_REMEMBERED {
+            self.ran.push(ran);
+        }
+        result
+    }
+
+    fn evaluate(&self, written: &Written, file: &str) -> starlark::Result<Option<String>> {
+        let ast = AstModule::parse(file, written.text().to_owned(), &dialect())?;
+        let printer = Printer;
+        let before = *self.cancel.borrow();
+        let mut eval = Evaluator::new(self.module);
+        eval.set_print_handler(&printer);
+        eval.set_check_cancelled(Box::new(|| *self.cancel.borrow() != before));
+        eval.set_max_callstack_size(MAX_CALLS)?;
+        eval.set_max_tick_count(MAX_STEPS)?;
+        eval.set_max_heap_size(MAX_HEAP)?;
+        let value: Value<'v> = eval.eval_module(ast, self.globals)?;
+        Ok((!value.is_none()).then(|| scala::repr(value)))
+    }
+
+    /// What may follow the name at the end of `line`.
+    fn complete(&self, line: &str) -> (usize, Vec<String>) {
+        let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '.';
+        let start = line.rfind(|character| !is_part(character)).map_or(0, |at| at + line[at..].chars().next().map_or(1, char::len_utf8));
+        let path = &line[start..];
+        let (base, prefix) = match path.rsplit_once('.') {
+            Some((base, prefix)) => (Some(base), prefix),
+            None => (None, path),
+        };
+        let candidates = match base {
+            None => {
+                let module = self.module.names().map(|name| name.as_str().to_owned());
+                module.chain(self.globals.names().map(|name| name.as_str().to_owned())).collect()
+            }
+            Some(base) => self.attributes(base),
+        };
+        let mut names: Vec<String> =
+            candidates.into_iter().filter(|name| name.starts_with(prefix) && !name.starts_with('_')).collect();
+        names.sort();
+        names.dedup();
+        (line.len() - prefix.len(), names)
+    }
+
+    /// The attributes of what `path` names, without asking a node.
+    fn attributes(&self, path: &str) -> Vec<String> {
+        let mut parts = path.split('.');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut value) = self.module.get(first).or_else(|| {
+            self.globals.iter().find(|(name, _)| *name == first).map(|(_, value)| value.to_value())
+        }) else {
+            return Vec::new();
+        };
+        for part in parts {
+            if matches!(part, "id" | "uid" | "status") {
+                return Vec::new();
+            }
+            match value.get_attr(part, self.module.heap()) {
+                Ok(Some(next)) => value = next,
+                _ => return Vec::new(),
+            }
+        }
+        value.dir_attr()
+    }
+}
