@@ -49,6 +49,24 @@ pub enum StoreError {
     /// The write contradicts what is stored.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+    /// The database cannot store a value: PostgreSQL, text with a zero character.
+    #[error("the database refuses a value of {operation}; nothing was changed")]
+    Refused {
+        /// The store method.
+        operation: &'static str,
+        /// What the database said.
+        #[source]
+        source: BackendError,
+    },
+    /// Another process has had the database since this one lost its connection.
+    #[error(
+        "the database was opened by another process while this one had lost its connection; \
+         make sure that one process alone runs this node, and start it again"
+    )]
+    TakenOver {
+        /// The store method.
+        operation: &'static str,
+    },
     /// No key with that fingerprint.
     #[error("there is no key {fingerprint} in this node's store")]
     UnknownKey {
@@ -141,12 +159,12 @@ pub enum OpenError {
     },
     /// Another process has the database open.
     #[error(
-        "database {path} is in use{}; stop that process, or give this node its own storage",
+        "database {database} is in use{}; stop that process, or give this node its own storage",
         holder.as_ref().map(|holder| format!(" by {holder}")).unwrap_or_default()
     )]
     Locked {
-        /// The database file.
-        path: PathBuf,
+        /// The database.
+        database: String,
         /// What the holder wrote about itself: node and process id.
         holder: Option<String>,
     },
@@ -163,13 +181,13 @@ pub enum OpenError {
         /// Who opened it.
         wanted: NodeIdentity,
     },
-    /// The file is a database of another program.
-    #[error("{database} is not a Cantle database; choose another file")]
+    /// The database is another program's.
+    #[error("{database} is not a Cantle database; choose another one")]
     Foreign {
         /// The database.
         database: String,
     },
-    /// The file is not a database, or is damaged.
+    /// The database is damaged, or the file is none.
     #[error("database {database} is damaged or not a database; restore it from a backup")]
     Corrupt {
         /// The database.
@@ -215,6 +233,49 @@ pub enum OpenError {
         /// The version needed.
         known: i64,
     },
+    /// A file that the connection needs cannot be read.
+    #[error("cannot read {path}, which {purpose}; check that it exists, its content and its permissions")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What it was to be.
+        purpose: &'static str,
+        /// What was wrong.
+        #[source]
+        source: BackendError,
+    },
+    /// The server does not let this user in, or not do what the store needs.
+    #[error(
+        "database {database} refuses user {user}; check user, password, rights and the server's pg_hba.conf"
+    )]
+    Refused {
+        /// The database.
+        database: String,
+        /// The user.
+        user: String,
+        /// What the server said.
+        #[source]
+        source: BackendError,
+    },
+    /// The server has no such database, or the database no such schema.
+    #[error("the server has no {missing} for {database}; create it first")]
+    NotCreated {
+        /// The database.
+        database: String,
+        /// `database` or `schema`.
+        missing: &'static str,
+    },
+    /// The connection could not be encrypted, or the server's certificate is not trusted.
+    #[error(
+        "no trusted TLS connection to database {database}; check sslmode, sslrootcert and the server's certificate"
+    )]
+    Tls {
+        /// The database.
+        database: String,
+        /// What was wrong.
+        #[source]
+        source: BackendError,
+    },
     /// The database did not answer.
     #[error("database {database} is not available")]
     Unavailable {
@@ -224,4 +285,12 @@ pub enum OpenError {
         #[source]
         source: BackendError,
     },
+}
+
+impl OpenError {
+    /// Whether the same call may succeed later without anyone changing anything.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
 }

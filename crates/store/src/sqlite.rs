@@ -6,26 +6,25 @@
 //! by its user alone, because private keys of provider jce lie in it.
 //! Source: <https://www.sqlite.org/wal.html>.
 
-mod creations;
-mod keys;
+mod error;
 mod lock;
-mod rows;
 mod schema;
-mod settings;
-mod topology;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use cantle_types::Fingerprint;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Sqlite, Transaction};
 
 use self::lock::FileLock;
-use crate::{BackendError, NodeIdentity, OpenError, StoreError};
+use crate::sql::{Columns, SqlStore, SqlWrite, Statement};
+use crate::{Access, BackendError, MigrateOnStart, NodeIdentity, OpenError, StoreError};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const READERS: u32 = 3;
@@ -37,26 +36,6 @@ pub enum SqliteLocation {
     File(PathBuf),
     /// In memory: gone with the store.
     Memory,
-}
-
-/// Whether an old schema is brought up to date when a store is opened.
-///
-/// A database that is new gets the current schema either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MigrateOnStart {
-    /// An old schema is migrated.
-    Yes,
-    /// An old schema is refused.
-    No,
-}
-
-/// What a store is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// By the node itself; a second one is refused.
-    ReadWrite,
-    /// For inspection, also while the node runs. Creates and changes nothing.
-    ReadOnly,
 }
 
 /// How to open a [`SqliteStore`].
@@ -168,19 +147,66 @@ impl SqliteStore {
             self.inner.writer.acquire().await.map_err(|error| unavailable(database, error))?;
         schema::prepare(&mut connection, database, options).await
     }
+}
 
-    fn readers(&self) -> &SqlitePool {
-        &self.inner.readers
-    }
+#[async_trait]
+impl SqlStore for SqliteStore {
+    type Write = SqliteWrite;
 
-    /// Begins a write transaction; dropped without a commit it changes nothing.
-    async fn begin(&self, operation: &'static str) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    async fn begin(&self, operation: &'static str) -> Result<SqliteWrite, StoreError> {
         match self.inner.access {
             Access::ReadOnly => Err(StoreError::ReadOnly { operation }),
             Access::ReadWrite => {
-                self.inner.writer.begin_with("BEGIN IMMEDIATE").await.map_err(rows::failed(operation))
+                let begun = self.inner.writer.begin_with("BEGIN IMMEDIATE").await;
+                Ok(SqliteWrite { transaction: begun.map_err(error::failed(operation))?, operation })
             }
         }
+    }
+
+    async fn read<T: Columns>(
+        &self,
+        operation: &'static str,
+        statement: Statement<'_>,
+    ) -> Result<Vec<T>, StoreError> {
+        let (sql, arguments) = statement.into_parts::<Sqlite>().map_err(error::failed(operation))?;
+        sqlx::query_as_with(sql, arguments)
+            .fetch_all(&self.inner.readers)
+            .await
+            .map_err(error::failed(operation))
+    }
+
+    async fn private_key_deleted(&self, fingerprint: &Fingerprint) {
+        // The key is overwritten in the file only once the log is copied into it.
+        let truncated = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.inner.writer).await;
+        if let Err(error) = truncated {
+            tracing::warn!(%fingerprint, %error, "the write-ahead log still holds the deleted private key");
+        }
+    }
+}
+
+/// A write transaction on the one connection that writes.
+pub(crate) struct SqliteWrite {
+    transaction: Transaction<'static, Sqlite>,
+    operation: &'static str,
+}
+
+#[async_trait]
+impl SqlWrite for SqliteWrite {
+    async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
+        let failed = error::failed(self.operation);
+        let (sql, arguments) = statement.into_parts::<Sqlite>().map_err(&failed)?;
+        let done = sqlx::query_with(sql, arguments).execute(&mut *self.transaction).await.map_err(&failed)?;
+        Ok(done.rows_affected())
+    }
+
+    async fn fetch<T: Columns>(&mut self, statement: Statement<'_>) -> Result<Vec<T>, StoreError> {
+        let failed = error::failed(self.operation);
+        let (sql, arguments) = statement.into_parts::<Sqlite>().map_err(&failed)?;
+        sqlx::query_as_with(sql, arguments).fetch_all(&mut *self.transaction).await.map_err(&failed)
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        self.transaction.commit().await.map_err(error::failed(self.operation))
     }
 }
 
@@ -221,7 +247,7 @@ fn pool_lazy(connect: SqliteConnectOptions, connections: u32) -> SqlitePool {
 
 fn unavailable(database: &str, error: sqlx::Error) -> OpenError {
     let database = database.to_owned();
-    if rows::is_corrupt(&error) {
+    if error::is_corrupt(&error) {
         OpenError::Corrupt { database, source: BackendError::new(error) }
     } else {
         OpenError::Unavailable { database, source: BackendError::new(error) }

@@ -28,7 +28,10 @@ impl FileLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(OpenError::Locked { path: database.to_owned(), holder: holder(&mut file) });
+                return Err(OpenError::Locked {
+                    database: database.display().to_string(),
+                    holder: holder(&mut file),
+                });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }

@@ -1,4 +1,4 @@
-//! From rows to values and from SQLite's errors to ours.
+//! From columns to values.
 //!
 //! A value that does not parse is [`StoreError::Corrupt`] with table and row; it is never skipped.
 
@@ -8,36 +8,6 @@ use cantle_types::{Fingerprint, KeyName, KeyPurpose};
 use jiff::Timestamp;
 
 use crate::{BackendError, StoreError};
-
-/// Turns SQLite's error of an operation into ours.
-pub(super) fn failed(operation: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-    move |error| {
-        if is_corrupt(&error) {
-            StoreError::Corrupt { table: "file", row: String::new(), source: BackendError::new(error) }
-        } else {
-            StoreError::Unavailable { operation, source: BackendError::new(error) }
-        }
-    }
-}
-
-/// Whether the file is damaged or no database, or a column holds what it cannot.
-pub(super) fn is_corrupt(error: &sqlx::Error) -> bool {
-    const CORRUPT: i32 = 11;
-    const NOT_A_DATABASE: i32 = 26;
-    match error {
-        sqlx::Error::Database(error) => {
-            let code = error.code().and_then(|code| code.parse::<i32>().ok());
-            matches!(code.map(|code| code & 0xff), Some(CORRUPT | NOT_A_DATABASE))
-        }
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => true,
-        _ => false,
-    }
-}
-
-/// Whether a unique index refused a row.
-pub(super) fn is_duplicate(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
-}
 
 /// A damaged row.
 pub(super) fn corrupt(
@@ -66,6 +36,11 @@ pub(super) fn name(
     column: Option<&str>,
 ) -> Result<Option<KeyName>, StoreError> {
     column.filter(|name| !name.is_empty()).map(|name| text(table, row, name)).transpose()
+}
+
+/// A name as it is stored: none instead of an empty one.
+pub(super) fn some_name(name: Option<&KeyName>) -> Option<&str> {
+    name.map(KeyName::as_str).filter(|name| !name.is_empty())
 }
 
 /// A word of a fixed set.

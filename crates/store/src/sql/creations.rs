@@ -1,0 +1,78 @@
+//! The table of KMS key creations under way.
+
+use async_trait::async_trait;
+
+use super::{SqlStore, SqlWrite, Statement, rows};
+use crate::{CreationJournal, KeyCreation, KmsMetadata, StoreError};
+
+const TABLE: &str = "kms_key_creations";
+
+type Row = (String, i64, String, Option<String>, Option<String>, i64);
+
+#[async_trait]
+impl<S: SqlStore> CreationJournal for S {
+    async fn creation_begin(&self, creation: &KeyCreation) -> Result<(), StoreError> {
+        let mut tx = self.begin("creation_begin").await?;
+        tx.execute(
+            Statement::new(
+                "INSERT INTO kms_key_creations (id, purpose, key_spec, name, kms_key_id, started_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+            )
+            .bind(creation.id.as_str())
+            .bind(rows::purpose_number(creation.purpose))
+            .bind(creation.key_spec.as_str())
+            .bind(rows::some_name(creation.name.as_ref()))
+            .bind(creation.kms_key_id.as_deref())
+            .bind(creation.started_at.as_microsecond()),
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    async fn creation_made(&self, id: &str, kms_key_id: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin("creation_made").await?;
+        tx.execute(
+            Statement::new("UPDATE kms_key_creations SET kms_key_id = $2 WHERE id = $1")
+                .bind(id)
+                .bind(kms_key_id),
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    async fn creation_end(&self, id: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin("creation_end").await?;
+        tx.execute(Statement::new("DELETE FROM kms_key_creations WHERE id = $1").bind(id)).await?;
+        tx.commit().await
+    }
+
+    async fn creation_list(&self) -> Result<Vec<KeyCreation>, StoreError> {
+        let statement = Statement::new(
+            "SELECT id, purpose, key_spec, name, kms_key_id, started_at FROM kms_key_creations ORDER BY position",
+        );
+        let rows: Vec<Row> = self.read("creation_list", statement).await?;
+        rows.into_iter()
+            .map(|(id, purpose, key_spec, name, kms_key_id, started_at)| {
+                Ok(KeyCreation {
+                    purpose: rows::purpose(TABLE, &id, purpose)?,
+                    name: rows::name(TABLE, &id, name.as_deref())?,
+                    started_at: rows::time(TABLE, &id, started_at)?,
+                    id,
+                    key_spec,
+                    kms_key_id,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Forgets the creation of a key that is stored now.
+pub(super) async fn end_of(tx: &mut impl SqlWrite, metadata: &KmsMetadata) -> Result<(), StoreError> {
+    tx.execute(
+        Statement::new("DELETE FROM kms_key_creations WHERE kms_key_id = $1 OR kms_key_id = $2")
+            .bind(metadata.kms_key_id.as_str())
+            .bind(metadata.kms_key_arn.as_deref()),
+    )
+    .await?;
+    Ok(())
+}
