@@ -16,7 +16,8 @@ pub(crate) struct Kinds(&'static [NodeKind]);
 impl Kinds {
     pub(crate) const ALL: Self = Self(&NodeKind::ALL);
     /// Nodes with a topology manager of their own.
-    pub(crate) const WITH_TOPOLOGY: Self = Self(&[NodeKind::Participant, NodeKind::Domain, NodeKind::DomainManager]);
+    pub(crate) const WITH_TOPOLOGY: Self =
+        Self(&[NodeKind::Participant, NodeKind::Domain, NodeKind::DomainManager]);
 
     fn contains(self, kind: NodeKind) -> bool {
         self.0.contains(&kind)
@@ -34,6 +35,8 @@ pub(crate) enum Default {
     True,
     Int(i64),
     Constant(&'static str, &'static str),
+    /// Canton's bounded time for topology changes to spread.
+    Bounded,
 }
 
 /// A parameter.
@@ -104,6 +107,7 @@ fn default_text(default: Default) -> Option<String> {
     Some(match default {
         Default::Required => return None,
         Default::None => "None".to_owned(),
+        Default::Bounded => "bounded".to_owned(),
         Default::EmptyText => "\"\"".to_owned(),
         Default::EmptySet => "Set()".to_owned(),
         Default::False => "false".to_owned(),
@@ -116,7 +120,7 @@ fn default_text(default: Default) -> Option<String> {
 fn default_data(default: Default) -> Option<Data> {
     Some(match default {
         Default::Required => return None,
-        Default::None => Data::None,
+        Default::None | Default::Bounded => Data::None,
         Default::EmptyText => Data::text(""),
         Default::EmptySet => Data::list(Vec::new()),
         Default::False => Data::Bool(false),
@@ -161,16 +165,27 @@ impl Call<'_> {
 }
 
 /// Checks and orders the arguments of a call.
-pub(crate) fn bind<'a>(node: &'a Arc<Node>, spec: &'static Spec, args: CallArgs) -> Result<Call<'a>, Failure> {
-    let arity = |cause: String| Failure::Arity { command: spec.path.to_owned(), cause, signature: spec.signature() };
+pub(crate) fn bind<'a>(
+    node: &'a Arc<Node>,
+    spec: &'static Spec,
+    args: CallArgs,
+) -> Result<Call<'a>, Failure> {
+    let arity =
+        |cause: String| Failure::Arity { command: spec.path.to_owned(), cause, signature: spec.signature() };
     if args.positional.len() > spec.params.len() {
-        return Err(arity(format!("takes at most {} arguments, {} given", spec.params.len(), args.positional.len())));
+        return Err(arity(format!(
+            "takes at most {} arguments, {} given",
+            spec.params.len(),
+            args.positional.len()
+        )));
     }
     let mut values: Vec<Option<Data>> = args.positional.into_iter().map(Some).collect();
     values.resize_with(spec.params.len(), || None);
     for (name, value) in args.named {
         let plain = |text: &str| text.replace('_', "").to_ascii_lowercase();
-        let Some(index) = spec.params.iter().position(|param| param.name == name || plain(param.name) == plain(&name)) else {
+        let Some(index) =
+            spec.params.iter().position(|param| param.name == name || plain(param.name) == plain(&name))
+        else {
             let near = suggestion(&name, spec.params.iter().map(|param| param.name));
             return Err(arity(format!("has no argument `{name}`{near}")));
         };
@@ -248,7 +263,11 @@ impl Group {
     /// The commands below, with what follows this group's path.
     fn specs(&self) -> impl Iterator<Item = (&'static Spec, &'static str)> + '_ {
         specs().filter(|spec| spec.kinds.contains(self.node.kind)).filter_map(|spec| {
-            let rest = if self.is_root() { Some(spec.path) } else { spec.path.strip_prefix(&self.path)?.strip_prefix('.') };
+            let rest = if self.is_root() {
+                Some(spec.path)
+            } else {
+                spec.path.strip_prefix(&self.path)?.strip_prefix('.')
+            };
             rest.map(|rest| (spec, rest))
         })
     }
@@ -256,7 +275,11 @@ impl Group {
 
 impl Instance for Group {
     fn kind(&self) -> String {
-        if self.is_root() { format!("{} {}", self.node.kind, self.node.name) } else { format!("{}.{}", self.node.name, self.path) }
+        if self.is_root() {
+            format!("{} {}", self.node.kind, self.node.name)
+        } else {
+            format!("{}.{}", self.node.name, self.path)
+        }
     }
 
     fn text(&self) -> String {
@@ -278,7 +301,9 @@ impl Instance for Group {
         if let Some((spec, _)) = self.specs().find(|(spec, _)| spec.path == path) {
             return match spec.style {
                 Style::Command => Ok(Some(Data::object(Command { node: Arc::clone(&self.node), spec }))),
-                Style::Property => bind(&self.node, spec, CallArgs::default()).and_then(|call| (spec.run)(&call)).map(Some),
+                Style::Property => {
+                    bind(&self.node, spec, CallArgs::default()).and_then(|call| (spec.run)(&call)).map(Some)
+                }
             };
         }
         let prefix = format!("{path}.");
@@ -305,7 +330,8 @@ impl Instance for Group {
     }
 
     fn help(&self) -> Option<String> {
-        let lines = self.specs().map(|(spec, rest)| format!("  {}{}", rest, &spec.signature()[spec.path.len()..]));
+        let lines =
+            self.specs().map(|(spec, rest)| format!("  {}{}", rest, &spec.signature()[spec.path.len()..]));
         Some(format!("{}\n{}", self.text(), lines.collect::<Vec<_>>().join("\n")))
     }
 }

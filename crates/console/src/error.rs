@@ -78,12 +78,19 @@ impl ScriptError {
         let before = &source[line_start..start.min(line_end).max(line_start)];
         let marked = source[start.min(line_end)..end.min(line_end).max(start.min(line_end))].trim_end();
         // The caret's line repeats tabs, so that it stands right however wide they are.
-        let pad: String = before.chars().map(|character| if character == '\t' { '\t' } else { ' ' }).collect();
+        let pad: String =
+            before.chars().map(|character| if character == '\t' { '\t' } else { ' ' }).collect();
         let carets = "^".repeat(marked.chars().count().max(1));
         let number = line.to_string();
         let margin = " ".repeat(number.len());
         let snippet = format!("{margin} |\n{number} | {line_text}\n{margin} | {pad}{carets}");
-        Self { script: script.to_owned(), line, column: before.chars().count() + 1, snippet, cause: cause.into() }
+        Self {
+            script: script.to_owned(),
+            line,
+            column: before.chars().count() + 1,
+            snippet,
+            cause: cause.into(),
+        }
     }
 }
 

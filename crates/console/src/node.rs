@@ -31,7 +31,8 @@ pub enum NodeKind {
 
 impl NodeKind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [Self::Participant, Self::Domain, Self::DomainManager, Self::Sequencer, Self::Mediator];
+    pub const ALL: [Self; 5] =
+        [Self::Participant, Self::Domain, Self::DomainManager, Self::Sequencer, Self::Mediator];
 
     /// Its name in scripts: `participant`, `domain_manager`.
     #[must_use]
@@ -178,7 +179,9 @@ impl Node {
         let deadline = self.caller.deadline;
         Ok(match self.caller.wait(command, deadline, request)? {
             Some(outcome) => outcome.map(tonic::Response::into_inner),
-            None => Err(tonic::Status::deadline_exceeded(format!("no answer within {} s", deadline.as_secs()))),
+            None => {
+                Err(tonic::Status::deadline_exceeded(format!("no answer within {} s", deadline.as_secs())))
+            }
         })
     }
 
@@ -192,7 +195,12 @@ impl Node {
             }
             source = cause.source();
         }
-        Failure::Node { node: self.name.clone(), command: command.to_owned(), code: code_name(status.code()), message }
+        Failure::Node {
+            node: self.name.clone(),
+            command: command.to_owned(),
+            code: code_name(status.code()),
+            message,
+        }
     }
 }
 

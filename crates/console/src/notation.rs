@@ -26,8 +26,8 @@ use parser::{Parsed, Parser};
 pub(crate) use source_map::Written;
 pub(crate) use starlark_line::dialect;
 use starlark_line::{Candidate, Shape};
-use token::{Kind, Slashes, Token, tokenize};
 pub(crate) use token::Span;
+use token::{Kind, Slashes, Token, tokenize};
 
 /// Blocks within blocks.
 const MAX_BLOCKS: usize = 40;
@@ -84,7 +84,9 @@ pub(crate) fn is_incomplete(source: &str) -> bool {
 
 /// Whether the first line opens a block of Starlark.
 fn starts_block(source: &str, tokens: &[Token]) -> bool {
-    tokens.first().is_some_and(|token| matches!(&source[token.span.start..token.span.end], "def" | "for" | "if"))
+    tokens
+        .first()
+        .is_some_and(|token| matches!(&source[token.span.start..token.span.end], "def" | "for" | "if"))
 }
 
 /// All names of a script but those after a dot.
@@ -198,7 +200,8 @@ impl Translator<'_> {
             return Err(NotationError::TooDeep { limit: MAX_BLOCKS, span: candidate.span });
         }
         let tokens = &self.tokens[at..candidate.next];
-        let rewritten = if candidate.valid && !candidate.needs_rewriting(self.source, tokens, self.vocabulary) {
+        let rewritten = if candidate.valid && !candidate.needs_rewriting(self.source, tokens, self.vocabulary)
+        {
             None
         } else {
             match header::rewrite(self.source, tokens, &mut self.emitter, indent, candidate.valid) {

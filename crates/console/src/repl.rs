@@ -6,9 +6,9 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
 use reedline::{
-    ColumnarMenu, Completer, CompletionResult, EditCommand, Emacs, FileBackedHistory, KeyCode, KeyModifiers, MenuBuilder, Prompt,
-    PromptEditMode, PromptHistorySearch, Reedline, ReedlineEvent, ReedlineMenu, Signal, Span, Suggestion, ValidationResult,
-    Validator, default_emacs_keybindings,
+    ColumnarMenu, Completer, CompletionResult, EditCommand, Emacs, FileBackedHistory, KeyCode, KeyModifiers,
+    MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline, ReedlineEvent, ReedlineMenu, Signal,
+    Span, Suggestion, ValidationResult, Validator, default_emacs_keybindings,
 };
 use thiserror::Error;
 
@@ -76,38 +76,54 @@ pub fn repl(session: &mut Session, options: &ReplOptions) -> Result<(), ReplErro
 }
 
 /// Runs statements as they come in.
-pub(crate) fn run_lines(session: &mut Session, input: impl BufRead, output: &mut dyn Write) -> Result<(), ReplError> {
+pub(crate) fn run_lines(
+    session: &mut Session,
+    input: impl BufRead,
+    output: &mut dyn Write,
+) -> Result<(), ReplError> {
     let mut pending = String::new();
-    for line in input.lines() {
+    let mut first_line = 0;
+    for (number, line) in input.lines().enumerate() {
         let line = line.map_err(ReplError::Input)?;
-        if pending.is_empty() && is_exit(&line) {
-            return Ok(());
+        if !pending.is_empty() && !continues(&line) && is_over(&pending) {
+            // Empty lines before it, so that errors show the line that it stands on.
+            session.eval_line(&format!("{}{pending}", "\n".repeat(first_line)), output)?;
+            pending.clear();
         }
-        // A statement is over when the next line cannot continue it.
-        let continues = line.trim().is_empty() || line.starts_with([' ', '\t']) || line.trim_start().starts_with(['.', ')', '}', ']'])
-            || line.starts_with("else") || line.starts_with("elif") || line.starts_with("->");
-        if !pending.is_empty() && !continues && !Session::is_incomplete(pending.trim_end_matches('\n')) {
-            session.eval_line(&std::mem::take(&mut pending), output)?;
+        if pending.is_empty() {
             if is_exit(&line) {
                 return Ok(());
             }
-        } else if !pending.is_empty() && !continues && ends_block(&pending) {
-            session.eval_line(&std::mem::take(&mut pending), output)?;
+            if line.trim().is_empty() {
+                continue;
+            }
+            first_line = number;
         }
         pending.push_str(&line);
         pending.push('\n');
     }
-    if !pending.trim().is_empty() {
-        session.eval_line(&pending, output)?;
+    if !pending.is_empty() {
+        session.eval_line(&format!("{}{pending}", "\n".repeat(first_line)), output)?;
     }
     Ok(())
 }
 
-/// Whether the text is a block of Starlark: a line that is not indented ends it.
+/// Whether a line can only belong to the one before it.
+fn continues(line: &str) -> bool {
+    const BEGINNINGS: &[&str] = &[" ", "\t", ".", ")", "}", "]", "->", "&&", "||", "else", "elif"];
+    line.trim().is_empty() || BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
+}
+
+/// Whether what was read is a whole statement, or a block that a line further left ends.
+fn is_over(text: &str) -> bool {
+    let text = text.trim_end();
+    !Session::is_incomplete(text) || ends_block(text)
+}
+
+/// Whether the text is a block of Starlark with a body.
 fn ends_block(text: &str) -> bool {
-    text.lines().rfind(|line| !line.trim().is_empty()).is_some_and(|line| line.starts_with([' ', '\t']))
-        && Session::is_incomplete(text.trim_end_matches('\n'))
-        && !Session::is_incomplete(&format!("{}\n\n", text.trim_end_matches('\n')))
+    text.lines().next_back().is_some_and(|line| line.starts_with([' ', '\t']))
+        && !Session::is_incomplete(&format!("{text}\n\n"))
 }
 
 fn is_exit(line: &str) -> bool {
@@ -116,9 +132,14 @@ fn is_exit(line: &str) -> bool {
 
 fn editor(session: &Session, options: &ReplOptions) -> Result<Reedline, ReplError> {
     let mut keys = default_emacs_keybindings();
-    let complete = ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(MENU.to_owned()), ReedlineEvent::MenuNext]);
+    let complete =
+        ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(MENU.to_owned()), ReedlineEvent::MenuNext]);
     keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, complete);
-    keys.add_binding(KeyModifiers::ALT, KeyCode::Enter, ReedlineEvent::Edit(vec![EditCommand::InsertNewline]));
+    keys.add_binding(
+        KeyModifiers::ALT,
+        KeyCode::Enter,
+        ReedlineEvent::Edit(vec![EditCommand::InsertNewline]),
+    );
     let menu = ColumnarMenu::default().with_name(MENU);
     let mut editor = Reedline::create()
         .with_completer(Box::new(NameCompleter(session.completions())))
@@ -126,8 +147,9 @@ fn editor(session: &Session, options: &ReplOptions) -> Result<Reedline, ReplErro
         .with_validator(Box::new(Unfinished))
         .with_edit_mode(Box::new(Emacs::new(keys)));
     if let Some(path) = &options.history {
-        let history = FileBackedHistory::with_file(HISTORY, path.clone())
-            .map_err(|error| ReplError::History { path: path.clone(), source: std::io::Error::other(error) })?;
+        let history = FileBackedHistory::with_file(HISTORY, path.clone()).map_err(|error| {
+            ReplError::History { path: path.clone(), source: std::io::Error::other(error) }
+        })?;
         editor = editor.with_history(Box::new(history));
     }
     Ok(editor)
@@ -175,5 +197,40 @@ impl Prompt for ConsolePrompt {
 
     fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
         Cow::Owned(format!("(search: {}) ", search.term))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ReplError, run_lines};
+    use crate::session::{Session, SessionOptions};
+
+    fn run(input: &str) -> (String, Result<(), ReplError>) {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let mut session = Session::new(SessionOptions::new(Vec::new(), runtime.handle().clone())).unwrap();
+        let mut output = Vec::new();
+        let result = run_lines(&mut session, input.as_bytes(), &mut output);
+        (String::from_utf8(output).unwrap(), result)
+    }
+
+    #[test]
+    fn statements_run_as_they_are_complete() {
+        let input = "val x = 1 ->\n  2\nx\n\ndef f(a):\n    if a:\n        return 3\n\n    return 4\nf(False)\nif f(True) == 3:\n    print(5)\nelse:\n    print(6)\nSeq(1, 2)\n  .map(_ + 1)\n  .head\nexit\nprint(7)\n";
+        let (output, result) = run(input);
+        assert!(result.is_ok());
+        assert_eq!(output, "(1, 2)\n4\n5\n2\n");
+    }
+
+    #[test]
+    fn an_error_ends_it_and_names_the_line() {
+        let (output, result) = run("print(1)\n\nnothing\nprint(2)\n");
+        let Err(ReplError::Script(error)) = result else { panic!("no error") };
+        assert_eq!((error.line, output.as_str()), (3, "1\n"));
+    }
+
+    #[test]
+    fn a_text_that_never_ends_is_an_error() {
+        assert!(matches!(run("f(1,\n2\n").1, Err(ReplError::Script(_))));
     }
 }

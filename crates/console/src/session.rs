@@ -18,8 +18,8 @@ use tokio::sync::watch;
 
 use crate::error::{ScriptError, SessionError};
 use crate::node::NodeRef;
-pub(crate) use worker::{print_line, print_text};
 use worker::{Event, Request, Task};
+pub(crate) use worker::{print_line, print_text};
 
 /// What a console is made of.
 #[derive(Debug)]
@@ -31,13 +31,15 @@ pub struct SessionOptions {
     pub handle: Handle,
     /// The longest that one command may take.
     pub deadline: Duration,
+    /// The most calls and loop iterations of one script.
+    pub max_steps: u64,
 }
 
 impl SessionOptions {
-    /// A console over these nodes, with three minutes for a command.
+    /// A console over these nodes, with three minutes for a command and ten million steps for a script.
     #[must_use]
     pub fn new(nodes: Vec<NodeRef>, handle: Handle) -> Self {
-        Self { nodes, handle, deadline: Duration::from_secs(180) }
+        Self { nodes, handle, deadline: Duration::from_secs(180), max_steps: 10_000_000 }
     }
 }
 
@@ -115,7 +117,12 @@ impl Session {
         CancelHandle(self.cancel.clone())
     }
 
-    fn perform(&mut self, task: Task, name: &str, output: &mut dyn Write) -> Result<Option<String>, ScriptError> {
+    fn perform(
+        &mut self,
+        task: Task,
+        name: &str,
+        output: &mut dyn Write,
+    ) -> Result<Option<String>, ScriptError> {
         let gone = || ScriptError::without_place(name, SessionError::Ended.to_string());
         let (events, answers) = mpsc::channel();
         self.requests.send(Request { task, events }).map_err(|_| gone())?;

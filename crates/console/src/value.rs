@@ -8,15 +8,15 @@ pub(crate) mod ids;
 pub(crate) mod keys;
 mod object;
 mod option;
-pub(crate) mod scala;
 mod record;
+pub(crate) mod scala;
 
 use std::sync::Arc;
 
 pub(crate) use companion::{companions, constants, enum_constant};
 pub(crate) use ids::{domain_id, fingerprint, member_id, namespace, participant_id, uid_data};
 pub(crate) use keys::{KeyRecord, public_key, public_key_with_name};
-pub(crate) use object::{Object, last_failure};
+pub(crate) use object::{Object, last_failure, take_unrun};
 pub(crate) use record::{Function, Record};
 use starlark::values::bytes::StarlarkBytes;
 use starlark::values::dict::DictRef;
@@ -171,7 +171,9 @@ impl Data {
             return text.parse().map(Self::Int).map_err(|_| Failure::value(format!("{text} is too large")));
         }
         if matches!(value.get_type(), "list" | "tuple" | "set" | "range") {
-            let items = value.iterate(heap).map_err(|error| Failure::value(error.without_diagnostic().to_string()))?;
+            let items = value
+                .iterate(heap)
+                .map_err(|error| Failure::value(error.without_diagnostic().to_string()))?;
             return Ok(Self::list(
                 items.map(|item| Self::from_nested(item, heap, depth + 1)).collect::<Result<Vec<_>, _>>()?,
             ));
@@ -179,7 +181,10 @@ impl Data {
         if DictRef::from_value(value).is_some() {
             return Err(Failure::value("a dictionary cannot be an argument of a command"));
         }
-        Err(Failure::value(format!("a value of type `{}` cannot be an argument of a command", value.get_type())))
+        Err(Failure::value(format!(
+            "a value of type `{}` cannot be an argument of a command",
+            value.get_type()
+        )))
     }
 }
 

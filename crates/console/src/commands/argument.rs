@@ -10,7 +10,7 @@ impl Call<'_> {
     /// A text, or an identifier's text.
     pub(super) fn text(&self, name: &str) -> Result<String, Failure> {
         let data = self.value(name);
-        ids::text_of(data).ok_or_else(|| self.refuse(name, format!("must be a text, not a {}", data.kind())))
+        ids::text_of(data).ok_or_else(|| self.refuse(name, format!("must be a text, found: {}", data.kind())))
     }
 
     /// A text that may be `None`, which is the empty one.
@@ -21,14 +21,14 @@ impl Call<'_> {
     pub(super) fn truth(&self, name: &str) -> Result<bool, Failure> {
         match self.value(name) {
             Data::Bool(value) => Ok(*value),
-            other => Err(self.refuse(name, format!("must be true or false, not a {}", other.kind()))),
+            other => Err(self.refuse(name, format!("must be true or false, found: {}", other.kind()))),
         }
     }
 
     pub(super) fn number(&self, name: &str) -> Result<i64, Failure> {
         match self.value(name) {
             Data::Int(value) => Ok(*value),
-            other => Err(self.refuse(name, format!("must be a number, not a {}", other.kind()))),
+            other => Err(self.refuse(name, format!("must be a number, found: {}", other.kind()))),
         }
     }
 
@@ -59,7 +59,11 @@ impl Call<'_> {
         name: &str,
         enumeration: &'static str,
     ) -> Result<Option<&'static str>, Failure> {
-        if matches!(self.value(name), Data::None) { Ok(None) } else { self.constant(name, enumeration).map(Some) }
+        if matches!(self.value(name), Data::None) {
+            Ok(None)
+        } else {
+            self.constant(name, enumeration).map(Some)
+        }
     }
 
     pub(super) fn constant_of(
@@ -69,11 +73,15 @@ impl Call<'_> {
         enumeration: &'static str,
     ) -> Result<&'static str, Failure> {
         let known = crate::value::constants(enumeration);
-        let allowed = || known.iter().map(|constant| format!("{enumeration}.{constant}")).collect::<Vec<_>>().join(", ");
+        let allowed = || {
+            known.iter().map(|constant| format!("{enumeration}.{constant}")).collect::<Vec<_>>().join(", ")
+        };
         if let Some(record) = data.downcast::<Record>()
             && record.type_name() != enumeration
         {
-            return Err(self.refuse(name, format!("must be one of {}, not a {}", allowed(), record.type_name())));
+            return Err(
+                self.refuse(name, format!("must be one of {}, found: {}", allowed(), record.type_name()))
+            );
         }
         let text = ids::text_of(data).unwrap_or_default();
         let found = known.iter().find(|constant| **constant == text);
@@ -90,7 +98,8 @@ impl Call<'_> {
     }
 
     pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, Failure> {
-        let text = |data: &Data| ids::text_of(data).ok_or_else(|| self.refuse(name, "must be a list of texts"));
+        let text =
+            |data: &Data| ids::text_of(data).ok_or_else(|| self.refuse(name, "must be a list of texts"));
         self.items(name).iter().map(text).collect()
     }
 
@@ -101,7 +110,8 @@ impl Call<'_> {
             Data::Text(path) => keys::read_file(path),
             other => match other.downcast::<crate::value::KeyRecord>() {
                 Some(key) => Ok(key.file_bytes()),
-                None => Err(self.refuse(name, format!("must be bytes or the name of a file, not a {}", other.kind()))),
+                None => Err(self
+                    .refuse(name, format!("must be bytes or the name of a file, found: {}", other.kind()))),
             },
         }
     }
@@ -135,7 +145,8 @@ impl Call<'_> {
 
 /// A time from its text.
 pub(super) fn timestamp(text: &str) -> Result<prost_types::Timestamp, String> {
-    let time: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| format!("is not a time: {error}"))?;
+    let time: jiff::Timestamp =
+        text.parse().map_err(|error: jiff::Error| format!("is not a time: {error}"))?;
     Ok(prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() })
 }
 

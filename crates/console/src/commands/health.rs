@@ -37,7 +37,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         path: "health.wait_for_initialized",
         kinds: Kinds::ALL,
         style: Style::Command,
-        params: &[optional("timeout", "Duration", Default::None)],
+        params: &[optional("timeout", "Duration", Default::Bounded)],
         run: |call| wait_until(call, call.duration("timeout")?, "to be initialized", || is_initialized(call)),
         doc: "Waits until the node is initialized.",
     },
@@ -53,7 +53,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         path: "health.wait_for_running",
         kinds: Kinds::ALL,
         style: Style::Command,
-        params: &[optional("timeout", "Duration", Default::None)],
+        params: &[optional("timeout", "Duration", Default::Bounded)],
         run: |call| wait_until(call, call.duration("timeout")?, "to be running", || is_running(call)),
         doc: "Waits until the node answers.",
     },
@@ -77,9 +77,11 @@ pub(super) const COMMANDS: &[Spec] = &[
         path: "health.wait_for_identity",
         kinds: Kinds::ALL,
         style: Style::Command,
-        params: &[optional("timeout", "Duration", Default::None)],
+        params: &[optional("timeout", "Duration", Default::Bounded)],
         run: |call| {
-            wait_until(call, call.duration("timeout")?, "to have an identity", || Ok(find_identity(call)?.is_some()))
+            wait_until(call, call.duration("timeout")?, "to have an identity", || {
+                Ok(find_identity(call)?.is_some())
+            })
         },
         doc: "Waits until the node has its identity.",
     },
@@ -120,7 +122,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         style: Style::Command,
         params: &[
             optional("outputFile", "Option(text)", Default::None),
-            optional("timeout", "Duration", Default::None),
+            optional("timeout", "Duration", Default::Bounded),
             optional("chunkSize", "Option(int)", Default::None),
         ],
         run: dump,
@@ -147,7 +149,9 @@ fn is_initialized(call: &Call<'_>) -> Result<bool, Failure> {
 /// A node that cannot be reached is not running; any other refusal is an answer.
 fn is_running(call: &Call<'_>) -> Result<bool, Failure> {
     let answer = call.node.try_ask(call.spec.path, client(call).status(()))?;
-    Ok(!matches!(answer, Err(status) if matches!(status.code(), tonic::Code::Unavailable | tonic::Code::DeadlineExceeded)))
+    Ok(
+        !matches!(answer, Err(status) if matches!(status.code(), tonic::Code::Unavailable | tonic::Code::DeadlineExceeded)),
+    )
 }
 
 /// Asks again until the condition holds, at most until the deadline.
@@ -207,7 +211,9 @@ fn component(status: wire::node_status::ComponentStatus) -> Data {
 fn status_data(call: &Call<'_>, status: Option<wire::node_status::Status>) -> Data {
     let Some(status) = status else {
         let fields = vec![("isActive", Data::None), ("isInitialized", Data::Bool(false))];
-        return Data::object(Record::shown("NodeStatus", "Node is not initialized".to_owned(), fields).callable());
+        return Data::object(
+            Record::shown("NodeStatus", "Node is not initialized".to_owned(), fields).callable(),
+        );
     };
     let title = match call.node.kind {
         NodeKind::Participant => "Participant id",
@@ -229,7 +235,10 @@ fn status_data(call: &Call<'_>, status: Option<wire::node_status::Status>) -> Da
         text.push_str(&format!("\n\t{}", crate::value::scala::data_text(component)));
     }
     let ports = ports.into_iter().map(|(name, port)| {
-        Data::object(Record::new("Port", vec![("name", Data::text(name)), ("port", Data::Int(i64::from(port)))]))
+        Data::object(Record::new(
+            "Port",
+            vec![("name", Data::text(name)), ("port", Data::Int(i64::from(port)))],
+        ))
     });
     let fields = vec![
         ("isActive", Data::Bool(status.active)),
@@ -246,7 +255,10 @@ fn status_data(call: &Call<'_>, status: Option<wire::node_status::Status>) -> Da
 fn last_errors(call: &Call<'_>) -> Result<Data, Failure> {
     let answer = call.ask(client(call).get_last_errors(wire::GetLastErrorsRequest {}))?;
     let errors = answer.errors.into_iter().map(|error| {
-        Data::object(Record::new("LastError", vec![("traceId", Data::text(error.trace_id)), ("message", Data::text(error.message))]))
+        Data::object(Record::new(
+            "LastError",
+            vec![("traceId", Data::text(error.trace_id)), ("message", Data::text(error.message))],
+        ))
     });
     Ok(Data::list(errors.collect()))
 }
@@ -254,15 +266,26 @@ fn last_errors(call: &Call<'_>) -> Result<Data, Failure> {
 fn dump(call: &Call<'_>) -> Result<Data, Failure> {
     let mut path = call.optional_text("outputFile")?;
     if path.is_empty() {
-        path = format!("cantle-dump-{}-{}.zip", call.node.name, jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S"));
+        path = format!(
+            "cantle-dump-{}-{}.zip",
+            call.node.name,
+            jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S")
+        );
     }
     let chunk_size = match call.value("chunkSize") {
         Data::None => None,
-        _ => Some(u32::try_from(call.number("chunkSize")?).map_err(|_| call.refuse("chunkSize", "is not a size"))?),
+        _ => Some(
+            u32::try_from(call.number("chunkSize")?)
+                .map_err(|_| call.refuse("chunkSize", "is not a size"))?,
+        ),
     };
     let timeout = call.duration("timeout")?;
     let mut client = client(call);
-    let failed = |error: std::io::Error| Failure::File { action: "write", path: path.clone(), cause: error.to_string() };
+    let failed = |error: std::io::Error| Failure::File {
+        action: "write",
+        path: path.clone(),
+        cause: error.to_string(),
+    };
     let received = call.node.caller.wait(call.spec.path, timeout, async {
         let mut chunks = client.health_dump(wire::HealthDumpRequest { chunk_size }).await?.into_inner();
         let mut bytes = Vec::new();

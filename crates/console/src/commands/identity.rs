@@ -43,6 +43,14 @@ pub(super) const COMMANDS: &[Spec] = &[
         doc: "The unique identifier of the node; an error before it has one.",
     },
     Spec {
+        path: "start",
+        kinds: Kinds::ALL,
+        style: Style::Command,
+        params: &[],
+        run: |_| Ok(Data::None),
+        doc: "Does nothing: the nodes of the configuration are started before scripts run.",
+    },
+    Spec {
         path: "topology.init_id",
         kinds: Kinds::ALL,
         style: Style::Command,
@@ -70,7 +78,10 @@ pub(super) fn find_identity(call: &Call<'_>) -> Result<Option<UniqueIdentifier>,
         return Ok(None);
     }
     answer.unique_identifier.parse().map(Some).map_err(|error| {
-        Failure::value(format!("{}: the node gave \"{}\" as its identity: {error}", call.node.name, answer.unique_identifier))
+        Failure::value(format!(
+            "{}: the node gave \"{}\" as its identity: {error}",
+            call.node.name, answer.unique_identifier
+        ))
     })
 }
 
@@ -86,11 +97,18 @@ pub(super) fn identity(call: &Call<'_>) -> Result<UniqueIdentifier, Failure> {
 
 fn init_id(call: &Call<'_>) -> Result<Data, Failure> {
     let identifier = call.text("identifier")?;
-    let request = wire::InitIdRequest { identifier, fingerprint: call.fingerprint("fingerprint")?, instance: String::new() };
+    let request = wire::InitIdRequest {
+        identifier,
+        fingerprint: call.fingerprint("fingerprint")?,
+        instance: String::new(),
+    };
     let mut client = InitializationServiceClient::new(call.node.channel.clone());
     let answer = call.ask(client.init_id(request))?;
     let uid: UniqueIdentifier = answer.unique_identifier.parse().map_err(|error| {
-        Failure::value(format!("{}: the node gave \"{}\" as its identity: {error}", call.node.name, answer.unique_identifier))
+        Failure::value(format!(
+            "{}: the node gave \"{}\" as its identity: {error}",
+            call.node.name, answer.unique_identifier
+        ))
     })?;
     Ok(uid_data(&uid))
 }

@@ -25,7 +25,10 @@ pub(super) const COMMANDS: &[Spec] = &[
         path: "keys.public.download",
         kinds: Kinds::ALL,
         style: Style::Command,
-        params: &[required("fingerprint", "Fingerprint"), optional("protocolVersion", "int", Default::Int(7))],
+        params: &[
+            required("fingerprint", "Fingerprint"),
+            optional("protocolVersion", "int", Default::Int(7)),
+        ],
         run: |call| Ok(Data::bytes(find(call)?.file_bytes())),
         doc: "The public key of a fingerprint, as bytes.",
     },
@@ -53,8 +56,13 @@ pub(super) const COMMANDS: &[Spec] = &[
             optional("filterContext", "text", Default::EmptyText),
         ],
         run: |call| {
-            let keys = list(call, call.optional_text("filterFingerprint")?, call.optional_text("filterContext")?)?;
-            Ok(Data::list(keys.into_iter().filter_map(|key| public_key_with_name("PublicKeyWithName", key, Vec::new())).collect()))
+            let keys =
+                list(call, call.optional_text("filterFingerprint")?, call.optional_text("filterContext")?)?;
+            Ok(Data::list(
+                keys.into_iter()
+                    .filter_map(|key| public_key_with_name("PublicKeyWithName", key, Vec::new()))
+                    .collect(),
+            ))
         },
         doc: "The public keys that the node knows.",
     },
@@ -69,7 +77,9 @@ pub(super) const COMMANDS: &[Spec] = &[
             optional("asOf", "Option(time)", Default::None),
             optional("limit", "int", Default::Int(100)),
         ],
-        run: |call| owners(call, call.optional_text("filterKeyOwnerType")?, call.optional_text("filterKeyOwnerUid")?),
+        run: |call| {
+            owners(call, call.optional_text("filterKeyOwnerType")?, call.optional_text("filterKeyOwnerUid")?)
+        },
         doc: "Who owns which keys, as the domains see it.",
     },
     Spec {
@@ -92,8 +102,12 @@ pub(super) const COMMANDS: &[Spec] = &[
 
 fn upload(call: &Call<'_>) -> Result<Data, Failure> {
     let bytes = call.bytes_or_file("keyBytes")?;
-    let key = key_from_bytes(&bytes, KeyFile::Either).map_err(|failure| call.refuse("keyBytes", failure.to_string()))?;
-    let request = wire::ImportPublicKeyRequest { public_key: key.wire().encode_to_vec(), name: call.optional_text("name")? };
+    let key = key_from_bytes(&bytes, KeyFile::Either)
+        .map_err(|failure| call.refuse("keyBytes", failure.to_string()))?;
+    let request = wire::ImportPublicKeyRequest {
+        public_key: key.wire().encode_to_vec(),
+        name: call.optional_text("name")?,
+    };
     let answer = call.ask(client(call.node).import_public_key(request))?;
     Ok(fingerprint(&answer.fingerprint))
 }
@@ -110,13 +124,21 @@ fn list(
 fn find(call: &Call<'_>) -> Result<KeyRecord, Failure> {
     let wanted = call.fingerprint("fingerprint")?;
     let keys = list(call, wanted.clone(), String::new())?;
-    let found = keys.into_iter().filter_map(|key| key.public_key?.key).map(public_key).find_map(|key| {
-        key.downcast::<KeyRecord>().filter(|key| key.fingerprint() == wanted).cloned()
-    });
-    found.ok_or_else(|| call.refuse("fingerprint", format!("is not that of a public key which {} knows", call.node.name)))
+    let found = keys
+        .into_iter()
+        .filter_map(|key| key.public_key?.key)
+        .map(public_key)
+        .find_map(|key| key.downcast::<KeyRecord>().filter(|key| key.fingerprint() == wanted).cloned());
+    found.ok_or_else(|| {
+        call.refuse("fingerprint", format!("is not that of a public key which {} knows", call.node.name))
+    })
 }
 
-fn owners(call: &Call<'_>, filter_key_owner_type: String, filter_key_owner_uid: String) -> Result<Data, Failure> {
+fn owners(
+    call: &Call<'_>,
+    filter_key_owner_type: String,
+    filter_key_owner_uid: String,
+) -> Result<Data, Failure> {
     let limit = call.number("limit")?;
     let request = topology::ListKeyOwnersRequest {
         as_of: call.optional_time("asOf")?,
@@ -125,11 +147,16 @@ fn owners(call: &Call<'_>, filter_key_owner_type: String, filter_key_owner_uid: 
         filter_key_owner_type,
         filter_key_owner_uid,
     };
-    let mut client = TopologyAggregationServiceClient::new(call.node.channel.clone()).max_decoding_message_size(MAX_ANSWER);
+    let mut client = TopologyAggregationServiceClient::new(call.node.channel.clone())
+        .max_decoding_message_size(MAX_ANSWER);
     let answer = call.ask(client.list_key_owners(request))?;
     let results = answer.results.into_iter().map(|result| {
-        let signing = result.signing_keys.into_iter().map(cantle_proto::crypto::v0::public_key::Key::SigningPublicKey);
-        let encryption = result.encryption_keys.into_iter().map(cantle_proto::crypto::v0::public_key::Key::EncryptionPublicKey);
+        let signing =
+            result.signing_keys.into_iter().map(cantle_proto::crypto::v0::public_key::Key::SigningPublicKey);
+        let encryption = result
+            .encryption_keys
+            .into_iter()
+            .map(cantle_proto::crypto::v0::public_key::Key::EncryptionPublicKey);
         Data::object(Record::new(
             "ListKeyOwnersResult",
             vec![

@@ -85,9 +85,15 @@ pub(super) const COMMANDS: &[Spec] = &[
         path: "keys.secret.upload",
         kinds: Kinds::ALL,
         style: Style::Command,
-        params: &[required("pairBytes", "bytes or filename"), optional("name", "Option(text)", Default::None)],
+        params: &[
+            required("pairBytes", "bytes or filename"),
+            optional("name", "Option(text)", Default::None),
+        ],
         run: |call| {
-            let request = wire::ImportKeyPairRequest { key_pair: call.bytes_or_file("pairBytes")?, name: call.optional_text("name")? };
+            let request = wire::ImportKeyPairRequest {
+                key_pair: call.bytes_or_file("pairBytes")?,
+                name: call.optional_text("name")?,
+            };
             call.ask(client(call.node).import_key_pair(request)).map(|_| Data::None)
         },
         doc: "Imports a key pair.",
@@ -96,7 +102,10 @@ pub(super) const COMMANDS: &[Spec] = &[
         path: "keys.secret.download",
         kinds: Kinds::ALL,
         style: Style::Command,
-        params: &[required("fingerprint", "Fingerprint"), optional("protocolVersion", "int", Default::Int(7))],
+        params: &[
+            required("fingerprint", "Fingerprint"),
+            optional("protocolVersion", "int", Default::Int(7)),
+        ],
         run: |call| Ok(Data::bytes(export(call)?)),
         doc: "The key pair of a fingerprint, as bytes.",
     },
@@ -187,7 +196,9 @@ fn generate_signing(call: &Call<'_>) -> Result<Data, Failure> {
 fn generate_encryption(call: &Call<'_>) -> Result<Data, Failure> {
     let scheme = match call.optional_constant("scheme", "EncryptionKeyScheme")? {
         None => crypto::EncryptionKeyScheme::MissingEncryptionKeyScheme,
-        Some("EciesP256HkdfHmacSha256Aes128Gcm") => crypto::EncryptionKeyScheme::EciesP256HkdfHmacSha256Aes128Gcm,
+        Some("EciesP256HkdfHmacSha256Aes128Gcm") => {
+            crypto::EncryptionKeyScheme::EciesP256HkdfHmacSha256Aes128Gcm
+        }
         Some("EciesP256HmacSha256Aes128Cbc") => crypto::EncryptionKeyScheme::EciesP256HmacSha256Aes128Cbc,
         Some(_) => crypto::EncryptionKeyScheme::Rsa2048OaepSha256,
     };
@@ -203,7 +214,11 @@ fn encryption(key: crypto::EncryptionPublicKey) -> Data {
 }
 
 /// Makes a signing key on the node.
-pub(super) fn new_signing_key(call: &Call<'_>, name: String, key_scheme: i32) -> Result<crypto::SigningPublicKey, Failure> {
+pub(super) fn new_signing_key(
+    call: &Call<'_>,
+    name: String,
+    key_scheme: i32,
+) -> Result<crypto::SigningPublicKey, Failure> {
     let request = wire::GenerateSigningKeyRequest { key_scheme, name };
     call.ask(client(call.node).generate_signing_key(request))?.public_key.ok_or_else(|| no_key(call))
 }
@@ -226,14 +241,19 @@ pub(super) fn register_signing(call: &Call<'_>, kms_key_id: String, name: String
 }
 
 /// Registers an encryption key of the KMS.
-pub(super) fn register_encryption(call: &Call<'_>, kms_key_id: String, name: String) -> Result<Data, Failure> {
+pub(super) fn register_encryption(
+    call: &Call<'_>,
+    kms_key_id: String,
+    name: String,
+) -> Result<Data, Failure> {
     let request = wire::RegisterKmsEncryptionKeyRequest { kms_key_id, name };
     let answer = call.ask(client(call.node).register_kms_encryption_key(request))?;
     answer.public_key.map(encryption).ok_or_else(|| no_key(call))
 }
 
 fn rotate_wrapper(call: &Call<'_>) -> Result<Data, Failure> {
-    let request = wire::RotateWrapperKeyRequest { new_wrapper_key_id: call.optional_text("newWrapperKeyId")? };
+    let request =
+        wire::RotateWrapperKeyRequest { new_wrapper_key_id: call.optional_text("newWrapperKeyId")? };
     call.ask(client(call.node).rotate_wrapper_key(request)).map(|()| Data::None)
 }
 
@@ -241,14 +261,19 @@ fn export(call: &Call<'_>) -> Result<Vec<u8>, Failure> {
     let version = call.number("protocolVersion")?;
     let protocol_version =
         i32::try_from(version).map_err(|_| call.refuse("protocolVersion", "is not a protocol version"))?;
-    let request = wire::ExportKeyPairRequest { fingerprint: call.fingerprint("fingerprint")?, protocol_version };
+    let request =
+        wire::ExportKeyPairRequest { fingerprint: call.fingerprint("fingerprint")?, protocol_version };
     Ok(call.ask(client(call.node).export_key_pair(request))?.key_pair)
 }
 
 fn delete(call: &Call<'_>) -> Result<Data, Failure> {
     let fingerprint = call.fingerprint("fingerprint")?;
     if !call.truth("force")? {
-        return Err(call.refuse("force", "must be true: a deleted key cannot be brought back, and what it signed can no longer be changed"));
+        return Err(call.refuse(
+            "force",
+            "must be true: a deleted key cannot be brought back, and what it signed can no longer be changed",
+        ));
     }
-    call.ask(client(call.node).delete_key_pair(wire::DeleteKeyPairRequest { fingerprint })).map(|_| Data::None)
+    call.ask(client(call.node).delete_key_pair(wire::DeleteKeyPairRequest { fingerprint }))
+        .map(|_| Data::None)
 }

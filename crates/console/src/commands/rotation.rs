@@ -8,8 +8,10 @@ use cantle_proto::crypto::v0 as crypto;
 use cantle_proto::topology::admin::v0 as topology;
 use cantle_types::Member;
 
-use super::keys_secret::{new_encryption_key, new_signing_key, private_keys, register_encryption, register_signing};
-use super::topology_authorize::{authorize_owner_to_key, ADD, REMOVE};
+use super::keys_secret::{
+    new_encryption_key, new_signing_key, private_keys, register_encryption, register_signing,
+};
+use super::topology_authorize::{ADD, REMOVE, authorize_owner_to_key};
 use super::topology_list::owner_to_key_mappings;
 use crate::command::{Call, Default, Kinds, Spec, Style, optional, required};
 use crate::failure::Failure;
@@ -93,8 +95,12 @@ fn current_keys(call: &Call<'_>) -> Result<Vec<Current>, Failure> {
     let mine = private_keys(call, vault::ListKeysRequest::default())?;
     let mut current = Vec::new();
     for mapping in owner_to_key_mappings(call)? {
-        let topology::list_owner_to_key_mapping_result::Result { item: Some(item), .. } = mapping else { continue };
-        let (Ok(owner), Some(key)) = (item.key_owner.parse::<Member>(), item.public_key.and_then(|key| key.key)) else {
+        let topology::list_owner_to_key_mapping_result::Result { item: Some(item), .. } = mapping else {
+            continue;
+        };
+        let (Ok(owner), Some(key)) =
+            (item.key_owner.parse::<Member>(), item.public_key.and_then(|key| key.key))
+        else {
             continue;
         };
         let found = Current { owner, key, name: String::new() };
@@ -111,7 +117,10 @@ fn current_keys(call: &Call<'_>) -> Result<Vec<Current>, Failure> {
 
 fn find_current(call: &Call<'_>, fingerprint: &str) -> Result<Current, Failure> {
     current_keys(call)?.into_iter().find(|key| key.fingerprint() == fingerprint).ok_or_else(|| {
-        call.refuse("fingerprint", "is not that of a key which the node's topology maps to it and which it has the private part of")
+        call.refuse(
+            "fingerprint",
+            "is not that of a key which the node's topology maps to it and which it has the private part of",
+        )
     })
 }
 
@@ -172,9 +181,9 @@ fn rotate_all(call: &Call<'_>) -> Result<Data, Failure> {
 
 fn rotate_given(call: &Call<'_>) -> Result<Data, Failure> {
     let key = |name: &str| {
-        call.value(name)
-            .downcast::<crate::value::KeyRecord>()
-            .ok_or_else(|| call.refuse(name, "must be a public key, such as `keys.secret.generate_signing_key(…)` gives"))
+        call.value(name).downcast::<crate::value::KeyRecord>().ok_or_else(|| {
+            call.refuse(name, "must be a public key, such as `keys.secret.generate_signing_key(…)` gives")
+        })
     };
     let (current, new) = (key("currentKey")?, key("newKey")?);
     let purpose = |key: &crate::value::KeyRecord| match key.wire().key {
@@ -184,7 +193,8 @@ fn rotate_given(call: &Call<'_>) -> Result<Data, Failure> {
     if purpose(current) != purpose(new) {
         return Err(call.refuse("newKey", "has another purpose than the current key"));
     }
-    let owner = ids::member(call.value("owner")).map_err(|failure| call.refuse("owner", failure.to_string()))?;
+    let owner =
+        ids::member(call.value("owner")).map_err(|failure| call.refuse("owner", failure.to_string()))?;
     authorize_owner_to_key(call, ADD, &owner, new.fingerprint().to_owned(), purpose(new))?;
     authorize_owner_to_key(call, REMOVE, &owner, current.fingerprint().to_owned(), purpose(current))?;
     Ok(Data::None)

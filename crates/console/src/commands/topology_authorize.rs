@@ -17,7 +17,7 @@ use crate::value::Data;
 
 const OPS: Param = required("ops", "TopologyChangeOp");
 const SIGNED_BY: Param = optional("signedBy", "Option(Fingerprint)", Default::None);
-const SYNCHRONIZE: Param = optional("synchronize", "Option(Duration)", Default::None);
+const SYNCHRONIZE: Param = optional("synchronize", "Option(Duration)", Default::Bounded);
 const FORCE: Param = optional("force", "bool", Default::False);
 const REPLACE: Param = optional("replaceExisting", "bool", Default::True);
 const SIDE: Param = required("side", "RequestSide");
@@ -285,7 +285,8 @@ pub(super) fn authorize_owner_to_key(
     fingerprint_of_key: String,
     purpose: crypto::KeyPurpose,
 ) -> Result<(), Failure> {
-    let authorization = wire::AuthorizationData { change: change as i32, ..wire::AuthorizationData::default() };
+    let authorization =
+        wire::AuthorizationData { change: change as i32, ..wire::AuthorizationData::default() };
     let request = wire::OwnerToKeyMappingAuthorization {
         authorization: Some(authorization),
         key_owner: owner.to_string(),

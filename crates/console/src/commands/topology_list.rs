@@ -13,7 +13,8 @@ use crate::value::{Data, Record, enum_constant, fingerprint, ids, namespace, pub
 
 pub(super) const FILTER_STORE: Param = optional("filterStore", "text", Default::EmptyText);
 pub(super) const USE_STATE_STORE: Param = optional("useStateStore", "bool", Default::True);
-pub(super) const TIME_QUERY: Param = optional("timeQuery", "TimeQuery", Default::Constant("TimeQuery", "HeadState"));
+pub(super) const TIME_QUERY: Param =
+    optional("timeQuery", "TimeQuery", Default::Constant("TimeQuery", "HeadState"));
 pub(super) const FILTER_OPERATION: Param = optional("operation", "Option(TopologyChangeOp)", Default::None);
 const FILTER_SIGNING_KEY: Param = optional("filterSigningKey", "text", Default::EmptyText);
 const FILTER_TARGET_KEY: Param = optional("filterTargetKey", "Option(Fingerprint)", Default::None);
@@ -110,8 +111,24 @@ pub(super) const COMMANDS: &[Spec] = &[
             PROTOCOL_VERSION,
         ],
         run: |call| {
-            let states = participant_states(call, call.optional_text("filterDomain")?, call.optional_text("filterParticipant")?)?;
-            Ok(Data::list(states.into_iter().map(|state| result("ListParticipantDomainStateResult", state.context, state.item.map(state_data), None)).collect()))
+            let states = participant_states(
+                call,
+                call.optional_text("filterDomain")?,
+                call.optional_text("filterParticipant")?,
+            )?;
+            Ok(Data::list(
+                states
+                    .into_iter()
+                    .map(|state| {
+                        result(
+                            "ListParticipantDomainStateResult",
+                            state.context,
+                            state.item.map(state_data),
+                            None,
+                        )
+                    })
+                    .collect(),
+            ))
         },
         doc: "Which participants may use domains.",
     },
@@ -176,7 +193,14 @@ pub(super) const COMMANDS: &[Spec] = &[
         path: "topology.domain_parameters_changes.list",
         kinds: Kinds::ALL,
         style: Style::Command,
-        params: &[FILTER_STORE, USE_STATE_STORE, TIME_QUERY, FILTER_OPERATION, FILTER_SIGNING_KEY, PROTOCOL_VERSION],
+        params: &[
+            FILTER_STORE,
+            USE_STATE_STORE,
+            TIME_QUERY,
+            FILTER_OPERATION,
+            FILTER_SIGNING_KEY,
+            PROTOCOL_VERSION,
+        ],
         run: |call| Ok(Data::list(super::topology_parameters::list(call, None)?)),
         doc: "The changes of domains' parameters.",
     },
@@ -252,7 +276,10 @@ fn time_query(call: &Call<'_>) -> Result<wire::base_query::TimeQuery, Failure> {
                 }
             }
             "Range" => {
-                return Ok(TimeQuery::Range(TimeRange { from: time(record.field("from"))?, until: time(record.field("until"))? }));
+                return Ok(TimeQuery::Range(TimeRange {
+                    from: time(record.field("from"))?,
+                    until: time(record.field("until"))?,
+                }));
             }
             _ => {}
         }
@@ -267,7 +294,8 @@ pub(super) fn result(
     item: Option<Data>,
     more: Option<(&'static str, Data)>,
 ) -> Data {
-    let mut fields = vec![("context", context.map_or(Data::None, context_data)), ("item", item.unwrap_or(Data::None))];
+    let mut fields =
+        vec![("context", context.map_or(Data::None, context_data)), ("item", item.unwrap_or(Data::None))];
     fields.extend(more);
     Data::object(Record::new(kind, fields))
 }
@@ -328,14 +356,19 @@ fn namespace_delegations(call: &Call<'_>) -> Result<Data, Failure> {
 }
 
 fn identifier_delegations(call: &Call<'_>) -> Result<Data, Failure> {
-    let request =
-        wire::ListIdentifierDelegationRequest { base_query: query(call)?, filter_uid: call.optional_text("filterUid")? };
+    let request = wire::ListIdentifierDelegationRequest {
+        base_query: query(call)?,
+        filter_uid: call.optional_text("filterUid")?,
+    };
     let answer = call.ask(read_client(call).list_identifier_delegation(request))?;
     let mut items = Vec::new();
     for found in answer.results {
         if targets(call, &found.target_key_fingerprint)? {
             let item = found.item.map(|item| {
-                let fields = vec![("identifier", uid_text(&item.unique_identifier)), ("target", key_data(item.target_key))];
+                let fields = vec![
+                    ("identifier", uid_text(&item.unique_identifier)),
+                    ("target", key_data(item.target_key)),
+                ];
                 Data::object(Record::new("IdentifierDelegation", fields))
             });
             let target = ("targetKey", fingerprint(&found.target_key_fingerprint));
@@ -365,7 +398,10 @@ fn list_owner_to_key(call: &Call<'_>) -> Result<Data, Failure> {
     let items = answer.results.into_iter().map(|found| {
         let item = found.item.map(|item| {
             let key = item.public_key.and_then(|key| key.key).map_or(Data::None, public_key);
-            Data::object(Record::new("OwnerToKeyMapping", vec![("owner", Data::text(item.key_owner)), ("key", key)]))
+            Data::object(Record::new(
+                "OwnerToKeyMapping",
+                vec![("owner", Data::text(item.key_owner)), ("key", key)],
+            ))
         });
         let key = ("key", fingerprint(&found.key_fingerprint));
         result("ListOwnerToKeyMappingResult", found.context, item, Some(key))
@@ -378,7 +414,8 @@ pub(super) fn owner_to_key_mappings(
     call: &Call<'_>,
 ) -> Result<Vec<wire::list_owner_to_key_mapping_result::Result>, Failure> {
     let base_query = Some(head_state("Authorized".to_owned()));
-    let request = wire::ListOwnerToKeyMappingRequest { base_query, ..wire::ListOwnerToKeyMappingRequest::default() };
+    let request =
+        wire::ListOwnerToKeyMappingRequest { base_query, ..wire::ListOwnerToKeyMappingRequest::default() };
     Ok(call.ask(read_client(call).list_owner_to_key_mapping(request))?.results)
 }
 
@@ -405,15 +442,19 @@ fn party_to_participant(call: &Call<'_>) -> Result<Data, Failure> {
     use wire::list_party_to_participant_request::{FilterPermission, FilterRequestSide};
     let number = |name: &str, enumeration: &'static str| -> Result<Option<i32>, Failure> {
         let constant = call.optional_constant(name, enumeration)?;
-        let index = constant.and_then(|constant| crate::value::constants(enumeration).iter().position(|known| *known == constant));
+        let index = constant.and_then(|constant| {
+            crate::value::constants(enumeration).iter().position(|known| *known == constant)
+        });
         Ok(index.and_then(|index| i32::try_from(index + 1).ok()))
     };
     let request = wire::ListPartyToParticipantRequest {
         base_query: query(call)?,
         filter_party: call.optional_text("filterParty")?,
         filter_participant: call.optional_text("filterParticipant")?,
-        filter_request_side: number("filterRequestSide", "RequestSide")?.map(|value| FilterRequestSide { value }),
-        filter_permission: number("filterPermission", "ParticipantPermission")?.map(|value| FilterPermission { value }),
+        filter_request_side: number("filterRequestSide", "RequestSide")?
+            .map(|value| FilterRequestSide { value }),
+        filter_permission: number("filterPermission", "ParticipantPermission")?
+            .map(|value| FilterPermission { value }),
     };
     let answer = call.ask(read_client(call).list_party_to_participant(request))?;
     let items = answer.results.into_iter().map(|found| {
@@ -498,12 +539,17 @@ fn mediator_states(call: &Call<'_>) -> Result<Data, Failure> {
 
 fn packages(kind: &'static str, participant: &str, package_ids: Vec<String>) -> Data {
     let ids = package_ids.into_iter().map(Data::text).collect();
-    Data::object(Record::new(kind, vec![("participant", uid_text(participant)), ("packageIds", Data::list(ids))]))
+    Data::object(Record::new(
+        kind,
+        vec![("participant", uid_text(participant)), ("packageIds", Data::list(ids))],
+    ))
 }
 
 fn vetted_packages(call: &Call<'_>) -> Result<Data, Failure> {
-    let request =
-        wire::ListVettedPackagesRequest { base_query: query(call)?, filter_participant: call.optional_text("filterParticipant")? };
+    let request = wire::ListVettedPackagesRequest {
+        base_query: query(call)?,
+        filter_participant: call.optional_text("filterParticipant")?,
+    };
     let answer = call.ask(read_client(call).list_vetted_packages(request))?;
     let items = answer.results.into_iter().map(|found| {
         let item = found.item.map(|item| packages("VettedPackages", &item.participant, item.package_ids));
@@ -513,8 +559,10 @@ fn vetted_packages(call: &Call<'_>) -> Result<Data, Failure> {
 }
 
 fn check_only_packages(call: &Call<'_>) -> Result<Data, Failure> {
-    let request =
-        wire::ListCheckOnlyPackagesRequest { base_query: query(call)?, filter_participant: call.optional_text("filterParticipant")? };
+    let request = wire::ListCheckOnlyPackagesRequest {
+        base_query: query(call)?,
+        filter_participant: call.optional_text("filterParticipant")?,
+    };
     let answer = call.ask(read_client(call).list_check_only_packages(request))?;
     let items = answer.results.into_iter().map(|found| {
         let item = found.item.map(|item| packages("CheckOnlyPackages", &item.participant, item.package_ids));

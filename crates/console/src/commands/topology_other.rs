@@ -7,7 +7,9 @@ use prost::Message;
 use super::argument::time_data;
 use super::health::{node_status, wait_until};
 use super::topology_authorize::write_client;
-use super::topology_list::{FILTER_OPERATION, FILTER_STORE, PROTOCOL_VERSION, TIME_QUERY, USE_STATE_STORE, base_query, read_client};
+use super::topology_list::{
+    FILTER_OPERATION, FILTER_STORE, PROTOCOL_VERSION, TIME_QUERY, USE_STATE_STORE, base_query, read_client,
+};
 use crate::command::{Call, Default, Kinds, Spec, Style, optional, required};
 use crate::failure::Failure;
 use crate::value::keys::write_function;
@@ -20,7 +22,8 @@ pub(super) const COMMANDS: &[Spec] = &[
         style: Style::Command,
         params: &[required("bytes", "bytes or filename")],
         run: |call| {
-            let request = wire::SignedTopologyTransactionAddition { serialized: call.bytes_or_file("bytes")? };
+            let request =
+                wire::SignedTopologyTransactionAddition { serialized: call.bytes_or_file("bytes")? };
             call.ask(write_client(call).add_signed_topology_transaction(request)).map(|_| Data::None)
         },
         doc: "Adds a signed topology transaction to the node's own store.",
@@ -31,7 +34,8 @@ pub(super) const COMMANDS: &[Spec] = &[
         style: Style::Command,
         params: &[],
         run: |call| {
-            let answer = call.ask(read_client(call).list_available_stores(wire::ListAvailableStoresRequest {}))?;
+            let answer =
+                call.ask(read_client(call).list_available_stores(wire::ListAvailableStoresRequest {}))?;
             Ok(Data::list(answer.store_ids.into_iter().map(Data::text).collect()))
         },
         doc: "The topology stores of the node.",
@@ -63,15 +67,21 @@ pub(super) const COMMANDS: &[Spec] = &[
         path: "topology.synchronisation.await_idle",
         kinds: Kinds::ALL,
         style: Style::Command,
-        params: &[optional("timeout", "Duration", Default::None)],
-        run: |call| wait_until(call, call.duration("timeout")?, "to have no topology transactions under way", || is_idle(call)),
+        params: &[optional("timeout", "Duration", Default::Bounded)],
+        run: |call| {
+            wait_until(call, call.duration("timeout")?, "to have no topology transactions under way", || {
+                is_idle(call)
+            })
+        },
         doc: "Waits until no topology transaction is under way.",
     },
 ];
 
 fn is_idle(call: &Call<'_>) -> Result<bool, Failure> {
     let Some(status) = node_status(call)? else { return Ok(true) };
-    Ok(status.topology_queues.is_none_or(|queues| queues.manager == 0 && queues.dispatcher == 0 && queues.clients == 0))
+    Ok(status
+        .topology_queues
+        .is_none_or(|queues| queues.manager == 0 && queues.dispatcher == 0 && queues.clients == 0))
 }
 
 fn list_all(call: &Call<'_>) -> Result<Data, Failure> {

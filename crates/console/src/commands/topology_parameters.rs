@@ -26,8 +26,13 @@ pub(super) fn list(call: &Call<'_>, domain: Option<String>) -> Result<Vec<Data>,
 pub(super) fn latest(call: &Call<'_>) -> Result<Data, Failure> {
     let domain = call.uid("domainId")?.to_string();
     let changes = list(call, Some(domain))?;
-    let item = changes.last().and_then(|change| change.downcast::<Record>()).and_then(|change| change.field("item").cloned());
-    item.ok_or_else(|| call.refuse("domainId", format!("is not a domain whose parameters {} knows", call.node.name)))
+    let item = changes
+        .last()
+        .and_then(|change| change.downcast::<Record>())
+        .and_then(|change| change.field("item").cloned());
+    item.ok_or_else(|| {
+        call.refuse("domainId", format!("is not a domain whose parameters {} knows", call.node.name))
+    })
 }
 
 fn duration(value: Option<prost_types::Duration>) -> Data {

@@ -12,6 +12,10 @@ use super::statement::foreign;
 use super::syntax::{Arg, Clause, Expr, ExprKind, Lambda, Pattern, Piece, Stmt};
 use super::token::Span;
 
+/// Words that Starlark reserves and Scala does not; `assert` is a function there.
+const RESERVED: &[&str] =
+    &["as", "assert", "async", "await", "del", "except", "from", "global", "is", "nonlocal", "raise", "with"];
+
 /// How a statement is to be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reading {
@@ -71,14 +75,25 @@ impl<'a> Emitter<'a> {
     }
 
     /// Writes a statement and what it needs before it; `returns` when it stood behind `return`.
-    pub(crate) fn statement(&mut self, stmt: &Stmt, indent: &str, reading: Reading, returns: bool) -> Parsed<Written> {
+    pub(crate) fn statement(
+        &mut self,
+        stmt: &Stmt,
+        indent: &str,
+        reading: Reading,
+        returns: bool,
+    ) -> Parsed<Written> {
         self.reading = reading;
         indent.clone_into(&mut self.indent);
         self.whole(stmt, returns)
     }
 
     /// Writes one expression, for a header such as `for x in …:`; what it needs before it comes first.
-    pub(crate) fn header(&mut self, expr: &Expr, indent: &str, reading: Reading) -> Parsed<(Written, Written)> {
+    pub(crate) fn header(
+        &mut self,
+        expr: &Expr,
+        indent: &str,
+        reading: Reading,
+    ) -> Parsed<(Written, Written)> {
         self.reading = reading;
         indent.clone_into(&mut self.indent);
         let mut value = Written::default();
@@ -138,7 +153,9 @@ impl<'a> Emitter<'a> {
                 }
                 out.append(&line);
             }
-            Stmt::If { condition, then, other } => return self.if_stmt(condition, then, other.as_deref(), returns, out),
+            Stmt::If { condition, then, other } => {
+                return self.if_stmt(condition, then, other.as_deref(), returns, out);
+            }
         }
         out.push("\n");
         Ok(())
@@ -209,7 +226,11 @@ impl<'a> Emitter<'a> {
                 if *kind == ScopeKind::Block {
                     for (kind, names) in scopes {
                         if names.contains(name) {
-                            return Err(foreign("a `val` that hides another of its name outside", "give it another name", *span));
+                            return Err(foreign(
+                                "a `val` that hides another of its name outside",
+                                "give it another name",
+                                *span,
+                            ));
                         }
                         if *kind == ScopeKind::Function {
                             break;
@@ -256,7 +277,7 @@ impl<'a> Emitter<'a> {
 
     fn pattern(&mut self, pattern: &Pattern, out: &mut Written) {
         match pattern {
-            Pattern::Name(span) => out.copy(self.source, *span),
+            Pattern::Name(span) => self.name(*span, out),
             Pattern::Made(name) => out.push(name),
             Pattern::Ignored => {
                 self.made += 1;
@@ -270,6 +291,16 @@ impl<'a> Emitter<'a> {
                 }
                 out.push(")");
             }
+        }
+    }
+
+    /// A name or literal of the script. Words that only Starlark reserves are names in Scala.
+    fn name(&self, span: Span, out: &mut Written) {
+        let text = &self.source[span.start..span.end];
+        if RESERVED.contains(&text) {
+            out.push_for(&format!("_cantle_{text}"), span);
+        } else {
+            out.copy(self.source, span);
         }
     }
 
@@ -287,7 +318,7 @@ impl<'a> Emitter<'a> {
 
     fn expr(&mut self, expr: &Expr, used: Use, out: &mut Written) -> Parsed<()> {
         match &expr.kind {
-            ExprKind::Verbatim => out.copy(self.source, expr.span),
+            ExprKind::Verbatim => self.name(expr.span, out),
             ExprKind::Made(text) => out.push_for(text, expr.span),
             ExprKind::Constant(text) => out.push_for(text, expr.span),
             ExprKind::Text(text) => out.push_for(&quoted(text), expr.span),
@@ -446,7 +477,11 @@ impl<'a> Emitter<'a> {
         if self.hoisted.len() == before {
             return Ok(());
         }
-        Err(foreign("a function of several statements inside this expression", "write a `def` before it and name it here", span))
+        Err(foreign(
+            "a function of several statements inside this expression",
+            "write a `def` before it and name it here",
+            span,
+        ))
     }
 
     fn attr(&mut self, receiver: &Expr, name: Span, span: Span, used: Use, out: &mut Written) -> Parsed<()> {
@@ -460,7 +495,8 @@ impl<'a> Emitter<'a> {
             out.push(")");
             return Ok(());
         }
-        let runs = (self.vocabulary.is_command)(text) && (self.reading == Reading::Scala || used == Use::Result);
+        let runs =
+            (self.vocabulary.is_command)(text) && (self.reading == Reading::Scala || used == Use::Result);
         if runs {
             out.push_for("_cantle_run(", span);
         }
@@ -475,7 +511,8 @@ impl<'a> Emitter<'a> {
 
     fn receiver(&mut self, receiver: &Expr, out: &mut Written) -> Parsed<()> {
         let bare_number = matches!(receiver.kind, ExprKind::Verbatim)
-            && self.source[receiver.span.start..receiver.span.end].starts_with(|character: char| character.is_ascii_digit());
+            && self.source[receiver.span.start..receiver.span.end]
+                .starts_with(|character: char| character.is_ascii_digit());
         if bare_number {
             out.push("(");
         }
@@ -489,7 +526,9 @@ impl<'a> Emitter<'a> {
     fn call(&mut self, callee: &Expr, args: &[Arg], span: Span, out: &mut Written) -> Parsed<()> {
         let mut prints = false;
         match &callee.kind {
-            ExprKind::Attr(receiver, name) if (self.vocabulary.is_method)(&self.source[name.start..name.end]) => {
+            ExprKind::Attr(receiver, name)
+                if (self.vocabulary.is_method)(&self.source[name.start..name.end]) =>
+            {
                 out.push_for("_cantle_call(", span);
                 self.expr(receiver, Use::Result, out)?;
                 out.push(", ");
@@ -511,7 +550,9 @@ impl<'a> Emitter<'a> {
         }
         for arg in args {
             match arg {
-                Arg::Positional(value) => self.expr(value, if prints { Use::Result } else { Use::Value }, out)?,
+                Arg::Positional(value) => {
+                    self.expr(value, if prints { Use::Result } else { Use::Value }, out)?
+                }
                 Arg::Named(name, value) => {
                     out.copy(self.source, *name);
                     out.push(" = ");

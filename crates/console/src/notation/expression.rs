@@ -11,7 +11,8 @@ use super::syntax::{Arg, Clause, Expr, ExprKind, Lambda, Pattern, Stmt};
 use super::token::{Kind, Span, Token};
 
 /// Collections and companions that take type arguments in Scala.
-const GENERIC: &[&str] = &["Seq", "List", "Set", "Map", "Vector", "Option", "Some", "empty", "collect", "collectOfType", "toMap"];
+const GENERIC: &[&str] =
+    &["Seq", "List", "Set", "Map", "Vector", "Option", "Some", "empty", "collect", "collectOfType", "toMap"];
 
 /// (operator, Starlark's spelling, binding power)
 const BINARY: &[(&str, &str, u8)] = &[
@@ -69,8 +70,8 @@ impl Parser<'_> {
     }
 
     fn expression_here(&mut self) -> Parsed<Expr> {
-        if let Some(arrow) = self.lambda_arrow() {
-            return self.lambda(arrow);
+        if self.begins_lambda() {
+            return self.lambda();
         }
         match self.peek_text() {
             "if" if self.text_at(1) == "(" => return self.if_expression(),
@@ -83,29 +84,32 @@ impl Parser<'_> {
         }
         if self.next_is_here("match") {
             let span = self.peek().map_or(expr.span, |token| token.span);
-            return Err(foreign("`match`", "write `if (…) … else …`, or Starlark's `if …:` with `elif` and `else`", span));
+            return Err(foreign(
+                "`match`",
+                "write `if (…) … else …`, or Starlark's `if …:` with `elif` and `else`",
+                span,
+            ));
         }
         Ok(expr)
     }
 
-    /// Where the `=>` of a function stands, when one begins here.
-    fn lambda_arrow(&self) -> Option<usize> {
-        let token = self.peek()?;
-        match token.kind {
-            Kind::Ident if self.text_at(1) == "=>" => Some(1),
-            Kind::Op if self.text(token) == "(" => {
-                let closing = self.closing(0)?;
-                (self.text_at(closing + 1) == "=>").then_some(closing + 1)
+    /// Whether a function begins here: `x =>` or `(a, b) =>`.
+    fn begins_lambda(&self) -> bool {
+        match self.peek() {
+            Some(token) if token.kind == Kind::Ident => self.text_at(1) == "=>",
+            Some(token) if token.kind == Kind::Op && self.text(token) == "(" => {
+                self.closing(0).is_some_and(|closing| self.text_at(closing + 1) == "=>")
             }
-            _ => None,
+            _ => false,
         }
     }
 
-    fn lambda(&mut self, _arrow: usize) -> Parsed<Expr> {
+    fn lambda(&mut self) -> Parsed<Expr> {
         let start = self.peek().map_or(0, |token| token.span.start);
         let params = self.lambda_params()?;
         self.expect("=>")?;
-        let body = if self.next_is("{") { self.block()? } else { vec![Stmt::Expr(self.bounded_expression()?)] };
+        let body =
+            if self.next_is("{") { self.block()? } else { vec![Stmt::Expr(self.bounded_expression()?)] };
         self.lambda_node(params, body, start)
     }
 
@@ -152,7 +156,8 @@ impl Parser<'_> {
         }
         let other = self.branch_expression()?;
         let depth = condition.depth.max(then.depth).max(other.depth);
-        let kind = ExprKind::IfElse { condition: Box::new(condition), then: Box::new(then), other: Box::new(other) };
+        let kind =
+            ExprKind::IfElse { condition: Box::new(condition), then: Box::new(then), other: Box::new(other) };
         self.node(kind, Span::new(start, self.last_end()), depth)
     }
 
@@ -167,7 +172,8 @@ impl Parser<'_> {
         let other = self.expression()?;
         let span = then.span.to(other.span);
         let depth = condition.depth.max(then.depth).max(other.depth);
-        let kind = ExprKind::IfElse { condition: Box::new(condition), then: Box::new(then), other: Box::new(other) };
+        let kind =
+            ExprKind::IfElse { condition: Box::new(condition), then: Box::new(then), other: Box::new(other) };
         self.node(kind, span, depth)
     }
 
@@ -206,15 +212,14 @@ impl Parser<'_> {
         if text == "not" && self.text_at(1) == "in" {
             return Some(("not in", COMPARISON, 2));
         }
-        BINARY.iter().find(|(spelling, ..)| *spelling == text).map(|(_, written, power)| (*written, *power, 1))
+        BINARY
+            .iter()
+            .find(|(spelling, ..)| *spelling == text)
+            .map(|(_, written, power)| (*written, *power, 1))
     }
 
     fn binary(&mut self, least: u8) -> Parsed<Expr> {
-        let mut left = if self.next_is("not") && least <= NOT {
-            self.not()?
-        } else {
-            self.unary()?
-        };
+        let mut left = if self.next_is("not") && least <= NOT { self.not()? } else { self.unary()? };
         while let Some((operator, power, width)) = self.operator_here() {
             if power < least || (least == 0 && power == 0) {
                 break;
@@ -243,7 +248,11 @@ impl Parser<'_> {
         }
         for side in [left, right] {
             if let ExprKind::Binary("|" | "&" | "^", ..) = side.kind {
-                return Err(foreign("`|`, `&` or `^` beside a comparison", "put parentheses around what belongs together", side.span));
+                return Err(foreign(
+                    "`|`, `&` or `^` beside a comparison",
+                    "put parentheses around what belongs together",
+                    side.span,
+                ));
             }
         }
         Ok(())
@@ -298,7 +307,9 @@ impl Parser<'_> {
                         args.push(Arg::Positional(block));
                         self.node(ExprKind::Call(callee, args), span, depth)?
                     }
-                    _ => self.node(ExprKind::Call(Box::new(expr), vec![Arg::Positional(block)]), span, depth)?,
+                    _ => {
+                        self.node(ExprKind::Call(Box::new(expr), vec![Arg::Positional(block)]), span, depth)?
+                    }
                 };
             } else {
                 return Ok(expr);
@@ -393,7 +404,9 @@ impl Parser<'_> {
         let depth = parts.iter().flatten().map(|part| part.depth).max().unwrap_or(0).max(target.depth);
         let kind = match <[Option<Expr>; 1]>::try_from(parts) {
             Ok([Some(index)]) => ExprKind::Index(Box::new(target), Box::new(index)),
-            Ok([None]) => return Err(NotationError::Expected { expected: "an index", found: "`]`".to_owned(), span }),
+            Ok([None]) => {
+                return Err(NotationError::Expected { expected: "an index", found: "`]`".to_owned(), span });
+            }
             Err(parts) => ExprKind::Slice(Box::new(target), parts),
         };
         self.node(kind, span, depth)
@@ -440,9 +453,8 @@ impl Parser<'_> {
                 self.advance();
                 self.postfix()
             }
-            "if" | "else" | "elif" | "for" | "while" | "and" | "or" | "in" | "def" | "return" | "case" | "val" | "var" | "match" => {
-                Err(self.unexpected("an expression"))
-            }
+            "if" | "else" | "elif" | "for" | "while" | "and" | "or" | "in" | "def" | "return" | "case"
+            | "val" | "var" | "match" => Err(self.unexpected("an expression")),
             _ => {
                 self.advance();
                 self.node(ExprKind::Verbatim, token.span, 0)
@@ -537,7 +549,7 @@ impl Parser<'_> {
                 let body = parser.statements_to_brace()?;
                 return parser.lambda_node(vec![pattern], body, start);
             }
-            if parser.lambda_arrow().is_some() {
+            if parser.begins_lambda() {
                 let params = parser.lambda_params()?;
                 parser.expect("=>")?;
                 let body = parser.statements_to_brace()?;
@@ -547,7 +559,11 @@ impl Parser<'_> {
             let span = Span::new(start, parser.last_end());
             if let [Stmt::Expr(expr)] = body.as_mut_slice() {
                 let (kind, depth) = (ExprKind::Paren(Box::new(expr.clone())), expr.depth);
-                return if matches!(expr.kind, ExprKind::Lambda(_)) { Ok(expr.clone()) } else { parser.node(kind, span, depth) };
+                return if matches!(expr.kind, ExprKind::Lambda(_)) {
+                    Ok(expr.clone())
+                } else {
+                    parser.node(kind, span, depth)
+                };
             }
             let depth = body.iter().map(stmt_depth).max().unwrap_or(0);
             parser.node(ExprKind::Block(body), span, depth)
@@ -588,7 +604,12 @@ impl Parser<'_> {
                 if entries.is_empty() && parser.next_is("for") {
                     let clauses = parser.clauses()?;
                     parser.expect("}")?;
-                    return Ok(ExprKind::Comprehension { open: '{', key: Box::new(key), value: Some(Box::new(value)), clauses });
+                    return Ok(ExprKind::Comprehension {
+                        open: '{',
+                        key: Box::new(key),
+                        value: Some(Box::new(value)),
+                        clauses,
+                    });
                 }
                 entries.push((key, value));
                 if !parser.eat(",") {
@@ -625,7 +646,9 @@ fn stmt_depth(stmt: &Stmt) -> usize {
 fn kind_depth(kind: &ExprKind) -> usize {
     match kind {
         ExprKind::List(items) => items.iter().map(|item| item.depth).max().unwrap_or(0),
-        ExprKind::Dict(entries) => entries.iter().map(|(key, value)| key.depth.max(value.depth)).max().unwrap_or(0),
+        ExprKind::Dict(entries) => {
+            entries.iter().map(|(key, value)| key.depth.max(value.depth)).max().unwrap_or(0)
+        }
         ExprKind::Comprehension { key, value, clauses, .. } => {
             let clauses = clauses.iter().map(|clause| match clause {
                 Clause::For(_, expr) | Clause::If(expr) => expr.depth,

@@ -21,10 +21,17 @@ impl Parser<'_> {
         if written.ends_with(suffixes) {
             written.pop();
         }
-        let digits = written.trim_start_matches("0x").trim_start_matches("0X").trim_start_matches("0o").trim_start_matches("0b");
+        let digits = written
+            .trim_start_matches("0x")
+            .trim_start_matches("0X")
+            .trim_start_matches("0o")
+            .trim_start_matches("0b");
         let readable = !digits.is_empty()
-            && digits.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b'+' | b'-' | b'e' | b'E'))
-            && (hexadecimal || digits.bytes().all(|byte| !matches!(byte, b'a'..=b'd' | b'A'..=b'D' | b'f' | b'F')));
+            && digits
+                .bytes()
+                .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b'+' | b'-' | b'e' | b'E'))
+            && (hexadecimal
+                || digits.bytes().all(|byte| !matches!(byte, b'a'..=b'd' | b'A'..=b'D' | b'f' | b'F')));
         if !readable {
             return Err(NotationError::Unreadable { cause: "this is not a number", span: token.span });
         }
@@ -62,15 +69,19 @@ impl Parser<'_> {
                 let close = self.matching_brace(at + 2, to);
                 let Some(close) = close else {
                     let span = Span::new(at, to);
-                    return Err(NotationError::Unreadable { cause: "`${` is not closed: `}` is missing", span });
+                    return Err(NotationError::Unreadable {
+                        cause: "`${` is not closed: `}` is missing",
+                        span,
+                    });
                 };
                 let value = self.inner_expression(at + 2, close)?;
                 depth = depth.max(value.depth);
                 pieces.push(Piece::Text(std::mem::take(&mut plain)));
                 pieces.push(Piece::Value(value));
                 at = close + 1;
-            } else if rest.starts_with('$') {
-                let length = rest[1..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+            } else if let Some(after) = rest.strip_prefix('$') {
+                let length =
+                    after.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
                 if length == 0 {
                     return Err(foreign("`$` alone in s\"…\"", "write `$$`", Span::new(at, at + 1)));
                 }
@@ -127,7 +138,9 @@ impl Parser<'_> {
             let made = inner.made;
             outer.made = made;
             parsed.map_err(|error| match error {
-                NotationError::Ended { expected, .. } => NotationError::Ended { expected, span: Span::new(from, to) },
+                NotationError::Ended { expected, .. } => {
+                    NotationError::Ended { expected, span: Span::new(from, to) }
+                }
                 error => error,
             })
         })

@@ -75,7 +75,9 @@ impl<'a> Parser<'a> {
 
     /// Whether the next token is this operator or word, on the same line unless lines do not matter here.
     pub(super) fn next_is(&self, text: &str) -> bool {
-        self.peek().is_some_and(|token| !matches!(token.kind, Kind::Str { .. } | Kind::Interp) && self.text(token) == text)
+        self.peek().is_some_and(|token| {
+            !matches!(token.kind, Kind::Str { .. } | Kind::Interp) && self.text(token) == text
+        })
     }
 
     pub(super) fn next_is_here(&self, text: &str) -> bool {
@@ -103,10 +105,10 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn expect(&mut self, text: &'static str) -> Parsed<Token> {
-        if self.next_is(text) {
-            if let Some(token) = self.advance() {
-                return Ok(token);
-            }
+        if self.next_is(text)
+            && let Some(token) = self.advance()
+        {
+            return Ok(token);
         }
         Err(self.unexpected(text))
     }
@@ -125,9 +127,11 @@ impl<'a> Parser<'a> {
         match self.peek() {
             None => NotationError::Ended { expected, span: self.end_span() },
             Some(Token { kind: Kind::Bad(cause), span, .. }) => NotationError::Unreadable { cause, span },
-            Some(token) => {
-                NotationError::Expected { expected, found: format!("`{}`", shortened(self.text(token))), span: token.span }
-            }
+            Some(token) => NotationError::Expected {
+                expected,
+                found: format!("`{}`", shortened(self.text(token))),
+                span: token.span,
+            },
         }
     }
 
@@ -145,7 +149,11 @@ impl<'a> Parser<'a> {
     }
 
     /// Runs `parse` one level deeper, with line ends significant or not.
-    pub(super) fn nested<T>(&mut self, lines_end: bool, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+    pub(super) fn nested<T>(
+        &mut self,
+        lines_end: bool,
+        parse: impl FnOnce(&mut Self) -> Parsed<T>,
+    ) -> Parsed<T> {
         self.lines_end_statements.push(lines_end);
         let parsed = self.deeper(parse);
         self.lines_end_statements.pop();

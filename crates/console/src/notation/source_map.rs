@@ -62,7 +62,10 @@ impl Written {
             .map(|mark| mark.part(written));
         let Some(start) = covered.next() else {
             // Nothing inside: the nearest mark before, else the first.
-            let nearest = first.checked_sub(1).and_then(|index| self.marks.get(index)).or_else(|| self.marks.first())?;
+            let nearest = first
+                .checked_sub(1)
+                .and_then(|index| self.marks.get(index))
+                .or_else(|| self.marks.first())?;
             return Some(Span::new(nearest.script.end, nearest.script.end));
         };
         Some(covered.fold(start, Span::to))

@@ -55,7 +55,12 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// The line that begins at token `at`.
-    pub(super) fn at(source: &str, tokens: &[Token], at: usize, known: &dyn Fn(&str) -> bool) -> Parsed<Self> {
+    pub(super) fn at(
+        source: &str,
+        tokens: &[Token],
+        at: usize,
+        known: &dyn Fn(&str) -> bool,
+    ) -> Parsed<Self> {
         let first = tokens[at];
         if let Some(candidate) = floor_division(source, tokens, at, known)? {
             return Ok(candidate);
@@ -79,7 +84,10 @@ impl Candidate {
         let text = &source[span.start..span.end];
         let word = line.first().map_or("", |token| &source[token.span.start..token.span.end]);
         let last = line.last().map_or("", |token| &source[token.span.start..token.span.end]);
-        let keyword = matches!(word, "def" | "for" | "load" | "return" | "pass" | "break" | "continue" | "elif" | "else");
+        let keyword = matches!(
+            word,
+            "def" | "for" | "load" | "return" | "pass" | "break" | "continue" | "elif" | "else"
+        );
         let mut candidate = Self {
             span,
             next,
@@ -107,8 +115,10 @@ impl Candidate {
                 candidate.shape = if is_header { Shape::Header } else { Shape::Statement };
             }
             Err((cause, place)) => {
-                candidate.error =
-                    Some((cause, place.map(|place| Span::new(span.start + place.start, span.start + place.end))));
+                candidate.error = Some((
+                    cause,
+                    place.map(|place| Span::new(span.start + place.start, span.start + place.end)),
+                ));
                 if matches!(word, "for" | "if" | "elif") && candidate.opens_block {
                     candidate.shape = Shape::Header;
                 }
@@ -119,11 +129,11 @@ impl Candidate {
 
     /// The error to show when the line is not Scala either.
     pub(super) fn verdict(&self, source: &str, scala: NotationError) -> NotationError {
-        if self.keyword && !matches!(scala, NotationError::Foreign { .. }) {
-            if let Some((cause, place)) = &self.error {
-                let span = place.unwrap_or(self.span);
-                return starlark_error(cause.clone(), Span::new(span.start.min(source.len()), span.end.min(source.len())));
-            }
+        let foreign = matches!(scala, NotationError::Foreign { .. });
+        if let (Some((cause, place)), true, false) = (&self.error, self.keyword, foreign) {
+            let span = place.unwrap_or(self.span);
+            let span = Span::new(span.start.min(source.len()), span.end.min(source.len()));
+            return starlark_error(cause.clone(), span);
         }
         scala
     }
@@ -136,7 +146,8 @@ impl Candidate {
                 return false;
             }
             let text = &source[name.span.start..name.span.end];
-            let called = tokens.get(index + 2).is_some_and(|token| &source[token.span.start..token.span.end] == "(");
+            let called =
+                tokens.get(index + 2).is_some_and(|token| &source[token.span.start..token.span.end] == "(");
             let part = text.strip_prefix('_').is_some_and(|digits| digits.parse::<u8>().is_ok());
             part || (vocabulary.is_method)(text) || (!called && (vocabulary.is_command)(text))
         })
@@ -186,7 +197,9 @@ fn floor_division(
     let mut end = start;
     for _ in 0..MAX_DOUBTFUL_LINES {
         end = source[end..].find('\n').map_or(source.len(), |offset| end + offset);
-        if !source[start..end].contains("//") && depth_of(source, &tokenize(source, start, end, Slashes::Comment)) <= 0 {
+        if !source[start..end].contains("//")
+            && depth_of(source, &tokenize(source, start, end, Slashes::Comment)) <= 0
+        {
             return Ok(None);
         }
         let line = tokenize(source, start, end, Slashes::Operator);
@@ -197,7 +210,8 @@ fn floor_division(
             end += 1;
             continue;
         }
-        let Some(slashes) = line.iter().position(|token| &source[token.span.start..token.span.end] == "//") else {
+        let Some(slashes) = line.iter().position(|token| &source[token.span.start..token.span.end] == "//")
+        else {
             return Ok(None);
         };
         let all_known = (slashes + 1..line.len()).all(|index| {

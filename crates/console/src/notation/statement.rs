@@ -50,12 +50,20 @@ impl Parser<'_> {
                 return Err(foreign("`case class`", "write `struct(name = value, …)`", token.span));
             }
             "for" if matches!(self.text_at(1), "(" | "{") => {
-                return Err(foreign("Scala's `for`", "write `for x in xs:` and the body indented below it", token.span));
+                return Err(foreign(
+                    "Scala's `for`",
+                    "write `for x in xs:` and the body indented below it",
+                    token.span,
+                ));
             }
             _ => {}
         }
-        let begins_statement = self.peek_at(1).is_some_and(|next| next.kind == Kind::Ident || matches!(self.text_at(1), "{" | "("));
-        if begins_statement && let Some((_, form, instead)) = FOREIGN.iter().find(|(foreign, ..)| *foreign == word) {
+        let begins_statement = self
+            .peek_at(1)
+            .is_some_and(|next| next.kind == Kind::Ident || matches!(self.text_at(1), "{" | "("));
+        if begins_statement
+            && let Some((_, form, instead)) = FOREIGN.iter().find(|(foreign, ..)| *foreign == word)
+        {
             return Err(foreign(form, instead, token.span));
         }
         self.expression_statement()
@@ -139,7 +147,11 @@ impl Parser<'_> {
         let root = self.identifier("a package")?;
         if !KNOWN_PACKAGES.contains(&self.text(root)) || !self.next_is_here(".") {
             let span = Span::new(start, root.span.end);
-            return Err(foreign("this import", "leave it out: every name of the console is known already", span));
+            return Err(foreign(
+                "this import",
+                "leave it out: every name of the console is known already",
+                span,
+            ));
         }
         while !self.at_line_end() && !self.next_is(";") {
             if self.next_is("{") {
@@ -210,8 +222,10 @@ impl Parser<'_> {
         let Some(token) = self.peek().filter(|_| !self.at_line_end()) else { return Ok(Stmt::Expr(target)) };
         match self.text(token) {
             "=" | "+=" | "-=" | "*=" | "/=" | "%=" | "|=" | "&=" | "^=" if token.kind == Kind::Op => {
-                let assignable =
-                    matches!(target.kind, ExprKind::Verbatim | ExprKind::Attr(..) | ExprKind::Index(..) | ExprKind::Tuple(..));
+                let assignable = matches!(
+                    target.kind,
+                    ExprKind::Verbatim | ExprKind::Attr(..) | ExprKind::Index(..) | ExprKind::Tuple(..)
+                );
                 if !assignable {
                     return Err(NotationError::Expected {
                         expected: "a name left of `=`",
@@ -231,17 +245,23 @@ impl Parser<'_> {
     fn trailing(&self) -> NotationError {
         let Some(token) = self.peek() else { return self.unexpected("the end of the line") };
         match (token.kind, self.text(token)) {
-            (Kind::Ident, "match") => {
-                foreign("`match`", "write `if (…) … else …`, or Starlark's `if …:` with `elif` and `else`", token.span)
-            }
+            (Kind::Ident, "match") => foreign(
+                "`match`",
+                "write `if (…) … else …`, or Starlark's `if …:` with `elif` and `else`",
+                token.span,
+            ),
             (Kind::Ident, _) => foreign(
                 "a method between its operands",
                 "write it with a dot and parentheses: `a.method(b)`",
                 token.span,
             ),
             (Kind::Op, "::" | ":+" | "+:") => foreign("this list operator", "write `[a] + b`", token.span),
-            (Kind::Op, ":") => foreign("a type here", "leave the type out, or write `val name: Type = value`", token.span),
-            (Kind::Op, "=>") => foreign("a function here", "write it as an argument: `xs.map(x => …)`", token.span),
+            (Kind::Op, ":") => {
+                foreign("a type here", "leave the type out, or write `val name: Type = value`", token.span)
+            }
+            (Kind::Op, "=>") => {
+                foreign("a function here", "write it as an argument: `xs.map(x => …)`", token.span)
+            }
             _ => self.unexpected("the end of the line"),
         }
     }

@@ -4,8 +4,20 @@ use proptest::prelude::*;
 
 use super::{NotationError, Vocabulary, is_incomplete, translate};
 
-const METHODS: &[&str] =
-    &["map", "filter", "foreach", "head", "headOption", "exists", "find", "getOrElse", "get", "size", "seconds", "unwrap"];
+const METHODS: &[&str] = &[
+    "map",
+    "filter",
+    "foreach",
+    "head",
+    "headOption",
+    "exists",
+    "find",
+    "getOrElse",
+    "get",
+    "size",
+    "seconds",
+    "unwrap",
+];
 const COMMANDS: &[&str] = &["list", "initialized", "wait_for_initialized"];
 
 fn vocabulary() -> Vocabulary {
@@ -35,7 +47,8 @@ fn shown(source: &str, error: &NotationError) -> String {
     let line = source[..span.start].matches('\n').count() + 1;
     let text = source[start..].lines().next().unwrap_or_default();
     let caret = " ".repeat(source[start..span.start].chars().count());
-    let marks = "^".repeat(source[span.start..span.end.min(start + text.len()).max(span.start)].chars().count().max(1));
+    let marks = "^"
+        .repeat(source[span.start..span.end.min(start + text.len()).max(span.start)].chars().count().max(1));
     format!("line {line}: {error}\n{text}\n{caret}{marks}\n")
 }
 
@@ -141,7 +154,16 @@ fn deep_text_is_an_error_not_an_overflow() {
 
 #[test]
 fn unfinished_input_is_known() {
-    for source in ["f(", "val x =", "a ->", "participant.", "def f():", "for x in y:\n    print(x)", "x = \"\"\"a", "xs.map { x =>"] {
+    for source in [
+        "f(",
+        "val x =",
+        "a ->",
+        "participant.",
+        "def f():",
+        "for x in y:\n    print(x)",
+        "x = \"\"\"a",
+        "xs.map { x =>",
+    ] {
         assert!(is_incomplete(source), "{source}");
     }
     for source in ["f()", "val x = 1", "def f():\n    pass\n\n", "\"a", ")", ""] {

@@ -27,7 +27,7 @@ impl Span {
 pub(crate) enum Kind {
     Ident,
     Number,
-    /// A string literal; `raw` when the prefix says that backslashes are plain.
+    /// A string literal; `prefixed` when letters such as `r` stand before it.
     Str {
         prefixed: bool,
     },
@@ -55,9 +55,9 @@ pub(crate) enum Slashes {
 
 /// The longest first.
 const OPERATORS: &[&str] = &[
-    "//=", ">>=", "<<=", "...", "**", "->", "=>", "<-", "==", "!=", "<=", ">=", "&&", "||", "+=", "-=", "*=", "/=", "%=", "|=",
-    "&=", "^=", "//", "<<", ">>", "::", "++", ":+", "+:", "(", ")", "[", "]", "{", "}", ",", ".", ":", ";", "=", "<", ">", "+",
-    "-", "*", "/", "%", "&", "|", "^", "~", "!", "?", "@",
+    "//=", ">>=", "<<=", "...", "**", "->", "=>", "<-", "==", "!=", "<=", ">=", "&&", "||", "+=", "-=", "*=",
+    "/=", "%=", "|=", "&=", "^=", "//", "<<", ">>", "::", "++", ":+", "+:", "(", ")", "[", "]", "{", "}",
+    ",", ".", ":", ";", "=", "<", ">", "+", "-", "*", "/", "%", "&", "|", "^", "~", "!", "?", "@",
 ];
 
 const UNTERMINATED_STRING: &str = "this text is not closed: its closing quote is missing";
@@ -65,7 +65,8 @@ const UNTERMINATED_COMMENT: &str = "this comment is not closed: `*/` is missing"
 
 /// The tokens of `source[from..to]`.
 pub(crate) fn tokenize(source: &str, from: usize, to: usize, slashes: Slashes) -> Vec<Token> {
-    let mut lexer = Lexer { source, bytes: source.as_bytes(), at: from, to, slashes, newline: true, tokens: Vec::new() };
+    let mut lexer =
+        Lexer { source, bytes: source.as_bytes(), at: from, to, slashes, newline: true, tokens: Vec::new() };
     lexer.run();
     lexer.tokens
 }
@@ -95,7 +96,7 @@ impl Lexer<'_> {
                 b'#' => self.skip_line(),
                 b'/' if self.peek(1) == Some(b'/') && self.slashes == Slashes::Comment => self.skip_line(),
                 b'/' if self.peek(1) == Some(b'*') => self.block_comment(),
-                b'"' | b'\'' => self.string(self.at, false),
+                b'"' | b'\'' => self.string(self.at),
                 b'0'..=b'9' => self.number(),
                 b'_' | b'a'..=b'z' | b'A'..=b'Z' => self.word(),
                 _ => self.operator(),
@@ -146,7 +147,8 @@ impl Lexer<'_> {
     fn number(&mut self) {
         let start = self.at;
         let mut end = self.at + 1;
-        let digits = |at: usize| at < self.to && (self.bytes[at].is_ascii_alphanumeric() || self.bytes[at] == b'_');
+        let digits =
+            |at: usize| at < self.to && (self.bytes[at].is_ascii_alphanumeric() || self.bytes[at] == b'_');
         while digits(end) {
             end += 1;
         }
@@ -157,8 +159,13 @@ impl Lexer<'_> {
                 end += 1;
             }
         }
-        let exponent = matches!(self.bytes[end - 1], b'e' | b'E') && !self.source[start..end].starts_with("0x");
-        if exponent && end + 1 < self.to && matches!(self.bytes[end], b'+' | b'-') && self.bytes[end + 1].is_ascii_digit() {
+        let exponent =
+            matches!(self.bytes[end - 1], b'e' | b'E') && !self.source[start..end].starts_with("0x");
+        if exponent
+            && end + 1 < self.to
+            && matches!(self.bytes[end], b'+' | b'-')
+            && self.bytes[end + 1].is_ascii_digit()
+        {
             end += 1;
             while digits(end) {
                 end += 1;
@@ -177,16 +184,15 @@ impl Lexer<'_> {
         match (&self.source[start..end], quote) {
             ("s", Some(b'"')) => self.interpolated(start, end),
             ("r" | "b" | "rb" | "br" | "f" | "fr" | "rf", Some(b'"' | b'\'')) => {
-                let raw = self.source[start..end].contains('r');
                 self.at = end;
-                self.string(start, raw);
+                self.string(start);
             }
             _ => self.push(Kind::Ident, start, end),
         }
     }
 
     /// A string whose opening quote is at `self.at`; the token begins at `start`.
-    fn string(&mut self, start: usize, _raw: bool) {
+    fn string(&mut self, start: usize) {
         let quote = self.bytes[self.at];
         let prefixed = start != self.at;
         let triple = self.peek(1) == Some(quote) && self.peek(2) == Some(quote);
@@ -200,7 +206,7 @@ impl Lexer<'_> {
             } else if byte == quote && !triple {
                 return self.push(Kind::Str { prefixed }, start, at + 1);
             } else if triple && self.closes(at, quote) {
-                return self.push(Kind::Str { prefixed }, start, self.after_closing(at, quote));
+                return self.push(Kind::Str { prefixed }, start, at + 3);
             } else {
                 at += 1;
             }
@@ -213,13 +219,9 @@ impl Lexer<'_> {
         at + 2 < self.to && self.bytes[at..at + 3].iter().all(|byte| *byte == quote)
     }
 
-    /// Scala lets a text in three quotes end in quotes of its own; Starlark does not. Three is what both agree on.
-    fn after_closing(&self, at: usize, _quote: u8) -> usize {
-        at + 3
-    }
-
     fn interpolated(&mut self, start: usize, quote_at: usize) {
-        let triple = quote_at + 2 < self.to && self.bytes[quote_at + 1] == b'"' && self.bytes[quote_at + 2] == b'"';
+        let triple =
+            quote_at + 2 < self.to && self.bytes[quote_at + 1] == b'"' && self.bytes[quote_at + 2] == b'"';
         let mut at = quote_at + if triple { 3 } else { 1 };
         let mut depth = 0_usize;
         while at < self.to {
@@ -285,7 +287,10 @@ mod tests {
     use super::{Kind, Slashes, tokenize};
 
     fn texts(source: &str, slashes: Slashes) -> Vec<&str> {
-        tokenize(source, 0, source.len(), slashes).iter().map(|token| &source[token.span.start..token.span.end]).collect()
+        tokenize(source, 0, source.len(), slashes)
+            .iter()
+            .map(|token| &source[token.span.start..token.span.end])
+            .collect()
     }
 
     #[test]
@@ -296,7 +301,10 @@ mod tests {
 
     #[test]
     fn numbers_end_before_an_attribute() {
-        assert_eq!(texts("10.seconds 1.5 0x1F 1e-3", Slashes::Comment), ["10", ".", "seconds", "1.5", "0x1F", "1e-3"]);
+        assert_eq!(
+            texts("10.seconds 1.5 0x1F 1e-3", Slashes::Comment),
+            ["10", ".", "seconds", "1.5", "0x1F", "1e-3"]
+        );
     }
 
     #[test]

@@ -43,7 +43,10 @@ pub(super) fn globals() -> Globals {
 #[starlark_module]
 fn console_names(builder: &mut GlobalsBuilder) {
     /// Help: about the console, or about a node, a group of commands or a command.
-    fn help<'v>(#[starlark(require = pos)] subject: Option<Value<'v>>, heap: Heap<'v>) -> anyhow::Result<NoneType> {
+    fn help<'v>(
+        #[starlark(require = pos)] subject: Option<Value<'v>>,
+        heap: Heap<'v>,
+    ) -> anyhow::Result<NoneType> {
         let text = match subject {
             None => GENERAL.to_owned(),
             Some(subject) => match Object::from_value(subject).and_then(|object| object.instance().help()) {
@@ -74,7 +77,11 @@ pub(super) fn check_names(nodes: &[NodeRef]) -> Result<(), SessionError> {
     for (index, node) in nodes.iter().enumerate() {
         let name = node.script_name();
         if let Some(other) = nodes[..index].iter().find(|other| other.script_name() == name) {
-            return Err(SessionError::AmbiguousName { name, first: other.name.clone(), second: node.name.clone() });
+            return Err(SessionError::AmbiguousName {
+                name,
+                first: other.name.clone(),
+                second: node.name.clone(),
+            });
         }
     }
     Ok(())
@@ -89,13 +96,16 @@ pub(super) fn set_nodes(module: &Module<'_>, nodes: &[(String, Arc<Node>)]) {
         .collect();
     let collection = |title: &'static str, kind: Option<NodeKind>| {
         let wanted = |place: Option<Locality>| {
-            let chosen = groups
-                .iter()
-                .filter(|(of, at, _)| kind.is_none_or(|kind| kind == *of) && place.is_none_or(|place| place == *at));
+            let chosen = groups.iter().filter(|(of, at, _)| {
+                kind.is_none_or(|kind| kind == *of) && place.is_none_or(|place| place == *at)
+            });
             Data::list(chosen.map(|(.., data)| data.clone()).collect())
         };
-        let fields =
-            vec![("local", wanted(Some(Locality::Local))), ("remote", wanted(Some(Locality::Remote))), ("all", wanted(None))];
+        let fields = vec![
+            ("local", wanted(Some(Locality::Local))),
+            ("remote", wanted(Some(Locality::Remote))),
+            ("all", wanted(None)),
+        ];
         Data::object(Record::new(title, fields))
     };
     set("nodes", &collection("nodes", None));

@@ -24,7 +24,7 @@ impl Ran {
     fn place(&self, span: &FileSpan) -> Span {
         let begin = span.span.begin().get() as usize;
         let end = span.span.end().get() as usize;
-        let whole = self.written.script_span(Span::new(begin, end)).unwrap_or(Span::new(0, 0));
+        let whole = self.written.script_span(Span::new(begin, end)).unwrap_or_else(|| Span::new(0, 0));
         if self.source.get(whole.start..whole.end).is_some_and(|text| text.contains('\n'))
             && let Some(method) = called_name(self.written.text(), begin, end)
             && let Some(place) = self.written.script_span(method)
@@ -59,7 +59,9 @@ fn called_name(text: &str, begin: usize, end: usize) -> Option<Span> {
         }
     }
     let open = open?;
-    let start = call[..open].rfind(|character: char| !(character.is_ascii_alphanumeric() || character == '_')).map_or(0, |at| at + 1);
+    let start = call[..open]
+        .rfind(|character: char| !(character.is_ascii_alphanumeric() || character == '_'))
+        .map_or(0, |at| at + 1);
     (start < open).then(|| Span::new(begin + start, begin + open))
 }
 
@@ -102,10 +104,10 @@ fn cause(error: &starlark::Error) -> String {
 /// What to write instead, for what users of Scala write.
 fn hint(text: &str) -> Option<&'static str> {
     const HINTS: &[(&str, &str)] = &[
-        ("Operation `call()` not supported for type `list`", "an item of a list is `xs[0]`"),
-        ("Operation `call()` not supported for type `dict`", "an entry of a dictionary is `xs[key]`"),
-        ("Operation `call()` not supported for type `string`", "leave the parentheses out"),
-        ("Operation `call()` not supported for type `bool`", "leave the parentheses out"),
+        ("Operation `call()` not supported on type `list`", "an item of a list is `xs[0]`"),
+        ("Operation `call()` not supported on type `dict`", "an entry of a dictionary is `xs[key]`"),
+        ("Operation `call()` not supported on type `string`", "leave the parentheses out"),
+        ("Operation `call()` not supported on type `bool`", "leave the parentheses out"),
         ("Operation `//` not supported", "`//` divides here; a comment begins with `#`"),
     ];
     HINTS.iter().find(|(known, _)| text.contains(known)).map(|(_, hint)| *hint)

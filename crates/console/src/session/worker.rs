@@ -1,6 +1,7 @@
 //! The thread on which scripts run.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
@@ -18,14 +19,12 @@ use crate::command::is_bare_command;
 use crate::error::{ScriptError, SessionError};
 use crate::node::{Caller, Node};
 use crate::notation::{Vocabulary, Written, dialect, translate};
-use crate::value::scala;
+use crate::value::{scala, take_unrun};
 
 /// Deep texts and calls recurse on this stack; only what is used takes memory.
 const STACK: usize = 256 << 20;
 /// Calls within calls.
 const MAX_CALLS: usize = 200;
-/// Calls and loop iterations of one script.
-const MAX_STEPS: u64 = 50_000_000;
 /// Values of one session, about.
 const MAX_HEAP: usize = 1 << 30;
 /// The longest script.
@@ -87,6 +86,13 @@ impl PrintHandler for Printer {
     }
 }
 
+/// Operators that know that an identifier is its text: Starlark compares only values of one type.
+fn operators() -> HashMap<String, String> {
+    [("==", "_cantle_equal"), ("!=", "_cantle_unequal"), ("in", "_cantle_in"), ("not in", "_cantle_not_in")]
+        .map(|(operator, function)| (operator.to_owned(), function.to_owned()))
+        .into()
+}
+
 /// Starts the thread.
 pub(super) fn start(
     options: SessionOptions,
@@ -99,16 +105,19 @@ pub(super) fn start(
 }
 
 fn serve(options: SessionOptions, cancel: &watch::Receiver<u64>, requests: &mpsc::Receiver<Request>) {
-    let caller = Arc::new(Caller { handle: options.handle, deadline: options.deadline, cancel: cancel.clone() });
+    let caller =
+        Arc::new(Caller { handle: options.handle, deadline: options.deadline, cancel: cancel.clone() });
     let nodes: Vec<(String, Arc<Node>)> = options
         .nodes
         .into_iter()
         .map(|node| (node.script_name(), Arc::new(Node::new(node, Arc::clone(&caller)))))
         .collect();
     let globals = globals();
+    let max_steps = options.max_steps.max(1);
     Module::with_temp_heap(|module| {
         set_nodes(&module, &nodes);
-        let mut worker = Worker { module: &module, globals: &globals, cancel, ran: Vec::new(), count: 0 };
+        let mut worker =
+            Worker { module: &module, globals: &globals, cancel, max_steps, ran: Vec::new(), count: 0 };
         for request in requests {
             OUTPUT.set(Some(request.events.clone()));
             let event = match request.task {
@@ -131,6 +140,7 @@ struct Worker<'a, 'v> {
     module: &'a Module<'v>,
     globals: &'a Globals,
     cancel: &'a watch::Receiver<u64>,
+    max_steps: u64,
     ran: Vec<Ran>,
     count: usize,
 }
@@ -142,13 +152,22 @@ impl<'v> Worker<'_, 'v> {
 
     fn run(&mut self, name: String, source: String) -> Result<Option<String>, ScriptError> {
         if source.len() > MAX_SCRIPT {
-            return Err(ScriptError::without_place(&name, format!("the script is longer than {MAX_SCRIPT} bytes")));
+            return Err(ScriptError::without_place(
+                &name,
+                format!("the script is longer than {MAX_SCRIPT} bytes"),
+            ));
         }
         let written = translate(&source, VOCABULARY, &|known| self.is_known(known));
-        let written = written.map_err(|error| ScriptError::at(&name, &source, error.span(), error.to_string()))?;
+        let written =
+            written.map_err(|error| ScriptError::at(&name, &source, error.span(), error.to_string()))?;
         self.count += 1;
         let ran = Ran { file: format!("{name}#{}", self.count), name, source, written };
-        let result = self.evaluate(&ran.written, &ran.file).map_err(|error| script_error(&error, &ran, &self.ran));
+        let mut result =
+            self.evaluate(&ran.written, &ran.file).map_err(|error| script_error(&error, &ran, &self.ran));
+        if let (Some(command), Ok(_)) = (take_unrun(), &result) {
+            let cause = format!("{command} was used as a condition without being run: write `()` behind it");
+            result = Err(ScriptError::without_place(&ran.name, cause));
+        }
         if self.ran.len() < MAX_REMEMBERED {
             self.ran.push(ran);
         }
@@ -156,14 +175,15 @@ impl<'v> Worker<'_, 'v> {
     }
 
     fn evaluate(&self, written: &Written, file: &str) -> starlark::Result<Option<String>> {
-        let ast = AstModule::parse(file, written.text().to_owned(), &dialect())?;
+        let mut ast = AstModule::parse(file, written.text().to_owned(), &dialect())?;
+        ast.replace_binary_operators(&operators());
         let printer = Printer;
         let before = *self.cancel.borrow();
         let mut eval = Evaluator::new(self.module);
         eval.set_print_handler(&printer);
         eval.set_check_cancelled(Box::new(|| *self.cancel.borrow() != before));
         eval.set_max_callstack_size(MAX_CALLS)?;
-        eval.set_max_tick_count(MAX_STEPS)?;
+        eval.set_max_tick_count(self.max_steps)?;
         eval.set_max_heap_size(MAX_HEAP)?;
         let value: Value<'v> = eval.eval_module(ast, self.globals)?;
         Ok((!value.is_none()).then(|| scala::repr(value)))
@@ -171,8 +191,11 @@ impl<'v> Worker<'_, 'v> {
 
     /// What may follow the name at the end of `line`.
     fn complete(&self, line: &str) -> (usize, Vec<String>) {
-        let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '.';
-        let start = line.rfind(|character| !is_part(character)).map_or(0, |at| at + line[at..].chars().next().map_or(1, char::len_utf8));
+        let is_part =
+            |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '.';
+        let start = line
+            .rfind(|character| !is_part(character))
+            .map_or(0, |at| at + line[at..].chars().next().map_or(1, char::len_utf8));
         let path = &line[start..];
         let (base, prefix) = match path.rsplit_once('.') {
             Some((base, prefix)) => (Some(base), prefix),
@@ -185,8 +208,10 @@ impl<'v> Worker<'_, 'v> {
             }
             Some(base) => self.attributes(base),
         };
-        let mut names: Vec<String> =
-            candidates.into_iter().filter(|name| name.starts_with(prefix) && !name.starts_with('_')).collect();
+        let mut names: Vec<String> = candidates
+            .into_iter()
+            .filter(|name| name.starts_with(prefix) && !name.starts_with('_'))
+            .collect();
         names.sort();
         names.dedup();
         (line.len() - prefix.len(), names)

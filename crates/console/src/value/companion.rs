@@ -42,7 +42,9 @@ const IDS: &[(&str, FromUid)] = &[
     ("DomainId", domain_id),
     ("MediatorId", |uid| member_id("MediatorId", MemberCode::Mediator, uid)),
     ("SequencerId", |uid| member_id("SequencerId", MemberCode::Sequencer, uid)),
-    ("DomainTopologyManagerId", |uid| member_id("DomainTopologyManagerId", MemberCode::DomainTopologyManager, uid)),
+    ("DomainTopologyManagerId", |uid| {
+        member_id("DomainTopologyManagerId", MemberCode::DomainTopologyManager, uid)
+    }),
     ("PartyId", party_id),
 ];
 
@@ -50,7 +52,9 @@ const IDS: &[(&str, FromUid)] = &[
 pub(crate) fn companions() -> Vec<(&'static str, Data)> {
     let mut all = Vec::new();
     for (name, constants) in ENUMERATIONS {
-        let holder = constants.iter().fold(Function::holder(name), |holder, constant| holder.with(constant, enum_constant(name, constant)));
+        let holder = constants.iter().fold(Function::holder(name), |holder, constant| {
+            holder.with(constant, enum_constant(name, constant))
+        });
         let holder = if *name == "TimeQuery" { with_times(holder) } else { holder };
         all.push((*name, Data::object(holder)));
     }
@@ -70,12 +74,18 @@ pub(crate) fn companions() -> Vec<(&'static str, Data)> {
         all.push((*name, Data::object(function)));
     }
     all.extend([
-        ("Fingerprint", Data::object(text_companion("Fingerprint", |data| {
-            ids::checked_fingerprint(data).map(|text| ids::fingerprint(&text))
-        }))),
-        ("Namespace", Data::object(text_companion("Namespace", |data| {
-            ids::checked_fingerprint(data).map(|text| ids::namespace(&text))
-        }))),
+        (
+            "Fingerprint",
+            Data::object(text_companion("Fingerprint", |data| {
+                ids::checked_fingerprint(data).map(|text| ids::fingerprint(&text))
+            })),
+        ),
+        (
+            "Namespace",
+            Data::object(text_companion("Namespace", |data| {
+                ids::checked_fingerprint(data).map(|text| ids::namespace(&text))
+            })),
+        ),
         ("Identifier", Data::object(text_companion("Identifier", ids::checked_identifier))),
         ("UniqueIdentifier", Data::object(unique_identifier())),
         ("SigningPublicKey", Data::object(key_companion("SigningPublicKey", KeyFile::Signing))),
@@ -120,7 +130,10 @@ fn text_companion(name: &'static str, make: fn(&Data) -> Result<Data, Failure>) 
     };
     function(format!("{name}(str: text)"))
         .with("tryCreate", Data::object(function(format!("{name}.tryCreate(str: text)"))))
-        .with("tryFromProtoPrimitive", Data::object(function(format!("{name}.tryFromProtoPrimitive(str: text)"))))
+        .with(
+            "tryFromProtoPrimitive",
+            Data::object(function(format!("{name}.tryFromProtoPrimitive(str: text)"))),
+        )
 }
 
 fn unique_identifier() -> Function {
@@ -135,7 +148,9 @@ fn unique_identifier() -> Function {
         }),
     };
     let parse = Function::new(PARSE, |args| {
-        ids::unique_identifier(args.one(PARSE, "str")?).map(|uid| uid_data(&uid)).map_err(|failure| named(PARSE, failure))
+        ids::unique_identifier(args.one(PARSE, "str")?)
+            .map(|uid| uid_data(&uid))
+            .map_err(|failure| named(PARSE, failure))
     });
     Function::new(MAKE, make).with("tryFromProtoPrimitive", Data::object(parse)).with(
         "tryCreate",
@@ -147,11 +162,14 @@ fn key_companion(name: &'static str, file: KeyFile) -> Function {
     let signature = format!("{name}.tryReadFromFile(inputFile: text)");
     let shown = signature.clone();
     let read = Function::new(signature, move |args| {
-        let path = ids::text_of(args.one(&shown, "inputFile")?).ok_or_else(|| Failure::value("a file name is a text"))?;
+        let path = ids::text_of(args.one(&shown, "inputFile")?)
+            .ok_or_else(|| Failure::value("a file name is a text"))?;
         let bytes = read_file(&path)?;
-        key_from_bytes(&bytes, file)
-            .map(Data::object)
-            .map_err(|failure| Failure::File { action: "read", path, cause: failure.to_string() })
+        key_from_bytes(&bytes, file).map(Data::object).map_err(|failure| Failure::File {
+            action: "read",
+            path,
+            cause: failure.to_string(),
+        })
     });
     Function::holder(name).with("tryReadFromFile", Data::object(read))
 }

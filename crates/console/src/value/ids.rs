@@ -71,7 +71,8 @@ pub(crate) fn text_of(data: &Data) -> Option<String> {
 
 /// The unique identifier that a value is or has, in any of its forms.
 pub(crate) fn unique_identifier(data: &Data) -> Result<UniqueIdentifier, Failure> {
-    let text = text_of(data).ok_or_else(|| Failure::value(format!("is a {}, not an identifier", data.kind())))?;
+    let text = text_of(data)
+        .ok_or_else(|| Failure::value(format!("must be an identifier, found: {}", data.kind())))?;
     let uid = match text.split_once("::") {
         Some(("PAR" | "MED" | "SEQ" | "DOM" | "UNM", rest)) if rest.contains("::") => rest,
         _ => text.as_str(),
@@ -81,11 +82,14 @@ pub(crate) fn unique_identifier(data: &Data) -> Result<UniqueIdentifier, Failure
 
 /// The member that a value names: an id with its code, or a text with one.
 pub(crate) fn member(data: &Data) -> Result<Member, Failure> {
-    let text = text_of(data).ok_or_else(|| Failure::value(format!("is a {}, not the owner of keys", data.kind())))?;
+    let text = text_of(data)
+        .ok_or_else(|| Failure::value(format!("must be the owner of keys, found: {}", data.kind())))?;
     if let Some(record) = data.downcast::<Record>()
         && record.type_name() == "DomainId"
     {
-        return Err(Failure::value("is a domain: name its member, `DomainTopologyManagerId(id)`, `MediatorId(id)` or `SequencerId(id)`"));
+        return Err(Failure::value(
+            "is a domain: name its member, `DomainTopologyManagerId(id)`, `MediatorId(id)` or `SequencerId(id)`",
+        ));
     }
     text.parse().map_err(|error: cantle_types::IdentifierError| Failure::value(error.to_string()))
 }
@@ -93,26 +97,37 @@ pub(crate) fn member(data: &Data) -> Result<Member, Failure> {
 /// A checked fingerprint from a text, a fingerprint or a namespace.
 pub(crate) fn checked_fingerprint(data: &Data) -> Result<String, Failure> {
     if let Some(key) = data.downcast::<super::KeyRecord>() {
-        return Err(Failure::value(format!("is a key: write `.fingerprint` behind it ({})", key.fingerprint())));
+        return Err(Failure::value(format!(
+            "is a key: write `.fingerprint` behind it ({})",
+            key.fingerprint()
+        )));
     }
-    let text = text_of(data).ok_or_else(|| Failure::value(format!("is a {}, not a fingerprint", data.kind())))?;
+    let text = text_of(data)
+        .ok_or_else(|| Failure::value(format!("must be a fingerprint, found: {}", data.kind())))?;
     let parsed: Result<Fingerprint, _> = text.parse();
     parsed.map(|fingerprint| fingerprint.to_string()).map_err(|error| Failure::value(error.to_string()))
 }
 
 /// A checked identifier.
 pub(crate) fn checked_identifier(data: &Data) -> Result<Data, Failure> {
-    let text = text_of(data).ok_or_else(|| Failure::value(format!("is a {}, not a text", data.kind())))?;
+    let text =
+        text_of(data).ok_or_else(|| Failure::value(format!("must be a text, found: {}", data.kind())))?;
     let parsed: Result<Identifier, _> = text.parse();
     parsed.map(|parsed| identifier(parsed.as_str())).map_err(|error| Failure::value(error.to_string()))
 }
 
 /// A unique identifier from its two parts.
 pub(crate) fn joined(id: &Data, space: &Data) -> Result<UniqueIdentifier, Failure> {
-    let text = |data: &Data| text_of(data).ok_or_else(|| Failure::value(format!("a {} is no part of an identifier", data.kind())));
-    let id: Identifier =
-        text(id)?.parse().map_err(|error: cantle_types::IdentifierError| Failure::value(error.to_string()))?;
-    let space: Fingerprint =
-        text(space)?.parse().map_err(|error: cantle_types::IdentifierError| Failure::value(error.to_string()))?;
+    let text = |data: &Data| {
+        text_of(data).ok_or_else(|| {
+            Failure::value(format!("found {}, which is no part of an identifier", data.kind()))
+        })
+    };
+    let id: Identifier = text(id)?
+        .parse()
+        .map_err(|error: cantle_types::IdentifierError| Failure::value(error.to_string()))?;
+    let space: Fingerprint = text(space)?
+        .parse()
+        .map_err(|error: cantle_types::IdentifierError| Failure::value(error.to_string()))?;
     Ok(UniqueIdentifier::new(id, Namespace::new(space)))
 }

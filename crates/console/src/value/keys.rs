@@ -33,7 +33,8 @@ pub(crate) fn public_key_with_name(
     fields.push(("publicKey", Data::object(record)));
     fields.extend(more);
     let shown = fields.iter().filter(|(name, _)| !matches!(*name, "fingerprint" | "publicKey" | "format"));
-    let shown: Vec<String> = shown.map(|(name, data)| format!("{name} = {}", super::record::shown(data))).collect();
+    let shown: Vec<String> =
+        shown.map(|(name, data)| format!("{name} = {}", super::record::shown(data))).collect();
     Some(Data::object(Record::shown(kind, format!("{kind}({})", shown.join(", ")), fields)))
 }
 
@@ -85,8 +86,12 @@ impl KeyRecord {
             wire::public_key::Key::EncryptionPublicKey(key) => enum_constant(
                 "EncryptionKeyScheme",
                 match wire::EncryptionKeyScheme::try_from(key.scheme) {
-                    Ok(wire::EncryptionKeyScheme::EciesP256HkdfHmacSha256Aes128Gcm) => "EciesP256HkdfHmacSha256Aes128Gcm",
-                    Ok(wire::EncryptionKeyScheme::EciesP256HmacSha256Aes128Cbc) => "EciesP256HmacSha256Aes128Cbc",
+                    Ok(wire::EncryptionKeyScheme::EciesP256HkdfHmacSha256Aes128Gcm) => {
+                        "EciesP256HkdfHmacSha256Aes128Gcm"
+                    }
+                    Ok(wire::EncryptionKeyScheme::EciesP256HmacSha256Aes128Cbc) => {
+                        "EciesP256HmacSha256Aes128Cbc"
+                    }
                     Ok(wire::EncryptionKeyScheme::Rsa2048OaepSha256) => "Rsa2048OaepSha256",
                     _ => "Unknown",
                 },
@@ -128,8 +133,10 @@ impl Instance for KeyRecord {
     }
 
     fn text(&self) -> String {
-        let fields = [("id", fingerprint(self.fingerprint())), ("format", self.format()), ("scheme", self.scheme())];
-        let fields: Vec<String> = fields.iter().map(|(name, data)| format!("{name} = {}", super::record::shown(data))).collect();
+        let fields =
+            [("id", fingerprint(self.fingerprint())), ("format", self.format()), ("scheme", self.scheme())];
+        let fields: Vec<String> =
+            fields.iter().map(|(name, data)| format!("{name} = {}", super::record::shown(data))).collect();
         format!("{}({})", self.kind(), fields.join(", "))
     }
 
@@ -140,7 +147,9 @@ impl Instance for KeyRecord {
                 return Ok(Some(Data::object(write_function(bytes))));
             }
             "toByteString" | "to_bytes" => self.file_bytes(),
-            _ => return Ok(self.fields().into_iter().find(|(field, _)| *field == name).map(|(_, data)| data)),
+            _ => {
+                return Ok(self.fields().into_iter().find(|(field, _)| *field == name).map(|(_, data)| data));
+            }
         };
         Ok(Some(Data::bytes(bytes)))
     }
@@ -160,15 +169,19 @@ impl Instance for KeyRecord {
 pub(crate) fn write_function(bytes: Arc<[u8]>) -> Function {
     const SIGNATURE: &str = "writeToFile(outputFile: text)";
     Function::new(SIGNATURE, move |args| {
-        let path = super::ids::text_of(args.one(SIGNATURE, "outputFile")?).ok_or_else(|| Failure::value("a file name is a text"))?;
+        let path = super::ids::text_of(args.one(SIGNATURE, "outputFile")?)
+            .ok_or_else(|| Failure::value("a file name is a text"))?;
         write_file(&path, &bytes)?;
         Ok(Data::None)
     })
 }
 
 pub(crate) fn write_file(path: &str, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, bytes)
-        .map_err(|error| Failure::File { action: "write", path: path.to_owned(), cause: error.to_string() })
+    std::fs::write(path, bytes).map_err(|error| Failure::File {
+        action: "write",
+        path: path.to_owned(),
+        cause: error.to_string(),
+    })
 }
 
 /// Reads a file of at most 64 MiB.
@@ -198,7 +211,8 @@ pub(crate) enum KeyFile {
 pub(crate) fn key_from_bytes(bytes: &[u8], wanted: KeyFile) -> Result<KeyRecord, Failure> {
     const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
     let unreadable = || Failure::value("these bytes are not a public key");
-    if let Ok(wire::PublicKey { key: Some(key @ wire::public_key::Key::EncryptionPublicKey(_)) }) = wire::PublicKey::decode(bytes)
+    if let Ok(wire::PublicKey { key: Some(key @ wire::public_key::Key::EncryptionPublicKey(_)) }) =
+        wire::PublicKey::decode(bytes)
         && wanted != KeyFile::Signing
     {
         return Ok(KeyRecord(key));
@@ -212,7 +226,12 @@ pub(crate) fn key_from_bytes(bytes: &[u8], wanted: KeyFile) -> Result<KeyRecord,
     if wanted == KeyFile::Signing || (wanted == KeyFile::Either && !rsa) {
         return Ok(KeyRecord(wire::public_key::Key::SigningPublicKey(key)));
     }
-    let key = wire::EncryptionPublicKey { id: key.id, format: key.format, public_key: key.public_key, scheme: key.scheme };
+    let key = wire::EncryptionPublicKey {
+        id: key.id,
+        format: key.format,
+        public_key: key.public_key,
+        scheme: key.scheme,
+    };
     Ok(KeyRecord(wire::public_key::Key::EncryptionPublicKey(key)))
 }
 
@@ -239,7 +258,12 @@ mod tests {
 
     #[test]
     fn an_rsa_key_in_a_file_is_for_encryption() {
-        let mut key = wire::EncryptionPublicKey { id: "1220bb".to_owned(), format: 2, public_key: vec![0x30], scheme: 3 };
+        let mut key = wire::EncryptionPublicKey {
+            id: "1220bb".to_owned(),
+            format: 2,
+            public_key: vec![0x30],
+            scheme: 3,
+        };
         key.public_key.extend([0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01]);
         let record = KeyRecord(wire::public_key::Key::EncryptionPublicKey(key));
         let read = key_from_bytes(&record.file_bytes(), KeyFile::Either).unwrap();

@@ -3,7 +3,10 @@
 //! Starlark's attribute access cannot fail, it can only find nothing. Attributes that ask a node (`participant.id`) do fail: the
 //! failure is left in a slot of the thread, where the session finds it when Starlark reports the missing attribute.
 
-#![expect(unsafe_code, reason = "starlark's derive of ProvidesStaticType implements its own unsafe marker trait")]
+#![expect(
+    unsafe_code,
+    reason = "starlark's derive of ProvidesStaticType implements its own unsafe marker trait"
+)]
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,23 +18,31 @@ use starlark::collections::StarlarkHasher;
 use starlark::eval::{Arguments, Evaluator};
 use starlark::starlark_simple_value;
 use starlark::values::{
-    Heap, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, Value, ValueLike, starlark_value,
+    Heap, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, Value, ValueLike,
+    starlark_value,
 };
 
 use super::{CallArgs, Data, Instance};
 use crate::failure::{Failure, suggestion};
 
 thread_local! {
+    static UNRUN: RefCell<Option<String>> = const { RefCell::new(None) };
     static LAST_FAILURE: RefCell<Option<(String, Failure)>> = const { RefCell::new(None) };
 }
 
 /// The failure of the last attribute access, if it was that of `attribute`.
 pub(crate) fn last_failure(attribute: &str) -> Option<Failure> {
-    LAST_FAILURE.with_borrow_mut(|slot| slot.take().filter(|(name, _)| name == attribute).map(|(_, failure)| failure))
+    LAST_FAILURE
+        .with_borrow_mut(|slot| slot.take().filter(|(name, _)| name == attribute).map(|(_, failure)| failure))
 }
 
 fn set_last_failure(attribute: &str, failure: Failure) {
     LAST_FAILURE.with_borrow_mut(|slot| *slot = Some((attribute.to_owned(), failure)));
+}
+
+/// The command, if any, that was taken for a truth without being run.
+pub(crate) fn take_unrun() -> Option<String> {
+    UNRUN.take()
 }
 
 /// A structured value in a script.
@@ -50,7 +61,12 @@ impl Object {
         &self.0
     }
 
-    fn concatenated<'v>(&self, other: Value<'v>, heap: Heap<'v>, before: bool) -> Option<starlark::Result<Value<'v>>> {
+    fn concatenated<'v>(
+        &self,
+        other: Value<'v>,
+        heap: Heap<'v>,
+        before: bool,
+    ) -> Option<starlark::Result<Value<'v>>> {
         let (mine, theirs) = (self.0.as_text()?, other.unpack_str()?);
         let text = if before { format!("{theirs}{mine}") } else { format!("{mine}{theirs}") };
         Some(Ok(heap.alloc(text)))
@@ -89,6 +105,13 @@ impl<'v> StarlarkValue<'v> for Object {
         None
     }
 
+    fn to_bool(&self) -> bool {
+        if self.0.runs_bare() {
+            UNRUN.set(Some(self.0.kind()));
+        }
+        true
+    }
+
     fn has_attr(&self, attribute: &str, _heap: Heap<'v>) -> bool {
         self.0.attr_names().iter().any(|name| name == attribute)
     }
@@ -113,7 +136,10 @@ impl<'v> StarlarkValue<'v> for Object {
             .collect::<starlark::Result<Vec<_>>>()?;
         match self.0.call(CallArgs { positional, named }) {
             Some(result) => Ok(result.map_err(Failure::into_starlark)?.alloc(heap)),
-            None => Err(Failure::value(format!("{} is not a command: leave the parentheses out", self.0.kind())).into_starlark()),
+            None => {
+                Err(Failure::value(format!("{} is not a command: leave the parentheses out", self.0.kind()))
+                    .into_starlark())
+            }
         }
     }
 

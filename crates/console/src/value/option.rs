@@ -1,6 +1,9 @@
 //! Scala's `Some(x)`; its `None` is Starlark's.
 
-#![expect(unsafe_code, reason = "starlark's derive of ProvidesStaticType implements its own unsafe marker trait")]
+#![expect(
+    unsafe_code,
+    reason = "starlark's derive of ProvidesStaticType implements its own unsafe marker trait"
+)]
 
 use std::fmt;
 
@@ -8,8 +11,8 @@ use allocative::Allocative;
 use starlark::coerce::Coerce;
 use starlark::starlark_complex_value;
 use starlark::values::{
-    Freeze, Heap, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, Trace, Value, ValueLifetimeless,
-    ValueLike, starlark_value,
+    Freeze, Heap, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, Trace, Value,
+    ValueLifetimeless, ValueLike, starlark_value,
 };
 
 /// A value that is there.

@@ -65,7 +65,10 @@ impl Instance for Record {
 
     fn attr(&self, name: &str) -> Result<Option<Data>, Failure> {
         let found = self.field(name).or_else(|| self.field(&camel_case(name)));
-        if found.is_none() && self.is_text && matches!(name, "unwrap" | "str" | "toString" | "filterString" | "toProtoPrimitive") {
+        if found.is_none()
+            && self.is_text
+            && matches!(name, "unwrap" | "str" | "toString" | "filterString" | "toProtoPrimitive")
+        {
             return Ok(self.text.clone().map(Data::text));
         }
         Ok(found.cloned())

@@ -9,7 +9,7 @@ use starlark::environment::GlobalsBuilder;
 use starlark::eval::Evaluator;
 use starlark::starlark_module;
 use starlark::values::dict::{AllocDict, DictRef};
-use starlark::values::list::AllocList;
+use starlark::values::list::{AllocList, ListRef};
 use starlark::values::none::NoneType;
 use starlark::values::tuple::UnpackTuple;
 use starlark::values::{Heap, Value};
@@ -20,12 +20,68 @@ use crate::failure::Failure;
 
 /// All methods known here.
 const METHODS: &[&str] = &[
-    "apply", "collect", "contains", "count", "day", "days", "distinct", "drop", "endsWith", "exists", "filter", "filterNot",
-    "filterString", "find", "flatMap", "flatten", "forall", "foreach", "get", "getOrElse", "head", "headOption", "hour", "hours",
-    "isDefined", "isEmpty", "last", "lastOption", "length", "map", "max", "millis", "min", "minute", "minutes", "mkString",
-    "nonEmpty", "orElse", "reverse", "second", "seconds", "size", "sortBy", "sorted", "startsWith", "sum", "tail", "take",
-    "toInt", "toList", "toLowerCase", "toProtoPrimitive", "toSeq", "toSet", "toString", "toUpperCase", "toVector", "trim",
-    "unwrap", "zip", "zipWithIndex",
+    "apply",
+    "collect",
+    "contains",
+    "count",
+    "day",
+    "days",
+    "distinct",
+    "drop",
+    "endsWith",
+    "exists",
+    "filter",
+    "filterNot",
+    "filterString",
+    "find",
+    "flatMap",
+    "flatten",
+    "forall",
+    "foreach",
+    "get",
+    "getOrElse",
+    "head",
+    "headOption",
+    "hour",
+    "hours",
+    "isDefined",
+    "isEmpty",
+    "last",
+    "lastOption",
+    "length",
+    "map",
+    "max",
+    "millis",
+    "min",
+    "minute",
+    "minutes",
+    "mkString",
+    "nonEmpty",
+    "orElse",
+    "reverse",
+    "second",
+    "seconds",
+    "size",
+    "sortBy",
+    "sorted",
+    "start",
+    "startsWith",
+    "sum",
+    "tail",
+    "take",
+    "toInt",
+    "toList",
+    "toLowerCase",
+    "toProtoPrimitive",
+    "toSeq",
+    "toSet",
+    "toString",
+    "toUpperCase",
+    "toVector",
+    "trim",
+    "unwrap",
+    "zip",
+    "zipWithIndex",
 ];
 
 /// Whether a name after a dot is one of these methods.
@@ -66,7 +122,10 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
         let truth = self.apply(item)?;
         match truth.unpack_bool() {
             Some(truth) => Ok(truth),
-            None => refuse(format!(".{} needs a condition, its function gave a {}", self.name, truth.get_type())).map(|_| false),
+            None => {
+                refuse(format!(".{} needs a condition, its function gave a {}", self.name, truth.get_type()))
+                    .map(|_| false)
+            }
         }
     }
 
@@ -83,7 +142,8 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
         let number = |count: usize| heap.alloc(i64::try_from(count).unwrap_or(i64::MAX));
         Ok(Some(match self.name {
             "map" => {
-                let mapped = items.iter().map(|item| self.apply(*item)).collect::<starlark::Result<Vec<_>>>()?;
+                let mapped =
+                    items.iter().map(|item| self.apply(*item)).collect::<starlark::Result<Vec<_>>>()?;
                 self.list(mapped)
             }
             "flatMap" => {
@@ -145,7 +205,7 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
                 let wanted = self.argument()?;
                 let mut found = false;
                 for item in items {
-                    found = found || item.equals(wanted)?;
+                    found = found || same(*item, wanted)?;
                 }
                 Value::new_bool(found)
             }
@@ -160,7 +220,8 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
             "lastOption" => self.option(items.last().copied()),
             "tail" => self.list(items.get(1..).unwrap_or_default().to_vec()),
             "take" | "drop" => {
-                let count = self.argument()?.unpack_i32().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+                let count =
+                    self.argument()?.unpack_i32().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
                 let at = count.min(items.len());
                 self.list(if self.name == "take" { items[..at].to_vec() } else { items[at..].to_vec() })
             }
@@ -193,7 +254,11 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
                 self.list(pairs)
             }
             "zipWithIndex" => {
-                let pairs = items.iter().enumerate().map(|(index, item)| heap.alloc((*item, number(index)))).collect();
+                let pairs = items
+                    .iter()
+                    .enumerate()
+                    .map(|(index, item)| heap.alloc((*item, number(index))))
+                    .collect();
                 self.list(pairs)
             }
             "sum" => {
@@ -204,7 +269,8 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
                 sum
             }
             "min" | "max" => {
-                let wanted = if self.name == "min" { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
+                let wanted =
+                    if self.name == "min" { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
                 let Some((first, rest)) = items.split_first() else {
                     return refuse(format!(".{} of an empty list", self.name)).map(Some);
                 };
@@ -224,8 +290,18 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
                     _ => heap.alloc(texts.join(&part(0))),
                 }
             }
-            "apply" => return self.argument().and_then(|index| heap.alloc(AllocList(items.to_vec())).at(index, heap)).map(Some),
-            "collect" => return refuse("`collect` is not understood here: write `.filter(…)` and `.map(…)`").map(Some),
+            "apply" => {
+                return self
+                    .argument()
+                    .and_then(|index| heap.alloc(AllocList(items.to_vec())).at(index, heap))
+                    .map(Some);
+            }
+            // `nodes.local.start()`: they are running when a script is.
+            "start" if items.iter().all(|item| item.has_attr("start", heap)) => Value::new_none(),
+            "collect" => {
+                return refuse("`collect` is not understood here: write `.filter(…)` and `.map(…)`")
+                    .map(Some);
+            }
             _ => return Ok(None),
         }))
     }
@@ -234,7 +310,9 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
     fn optional(&mut self, value: Option<Value<'v>>, wraps: bool) -> starlark::Result<Option<Value<'v>>> {
         Ok(Some(match (self.name, value) {
             ("get" | "head", Some(value)) => value,
-            ("get" | "head", None) => return refuse(format!("None.{}: there is no value", self.name)).map(Some),
+            ("get" | "head", None) => {
+                return refuse(format!("None.{}: there is no value", self.name)).map(Some);
+            }
             ("unwrap", Some(value)) if !wraps => value,
             ("getOrElse", Some(value)) => value,
             ("getOrElse", None) => self.argument()?,
@@ -287,7 +365,8 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
             "trim" => heap.alloc(text.trim()),
             "reverse" => heap.alloc(text.chars().rev().collect::<String>()),
             "take" | "drop" => {
-                let count = self.argument()?.unpack_i32().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+                let count =
+                    self.argument()?.unpack_i32().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
                 let (taken, left): (String, String) =
                     (text.chars().take(count).collect(), text.chars().skip(count).collect());
                 heap.alloc(if self.name == "take" { taken } else { left })
@@ -305,8 +384,10 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
     }
 
     fn number(&mut self, value: Value<'v>) -> Option<Value<'v>> {
-        const UNITS: &[(&str, i64)] = &[("millis", 1), ("second", 1_000), ("minute", 60_000), ("hour", 3_600_000), ("day", 86_400_000)];
-        let (_, millis) = UNITS.iter().find(|(unit, _)| self.name == *unit || self.name.strip_suffix('s') == Some(unit))?;
+        const UNITS: &[(&str, i64)] =
+            &[("millis", 1), ("second", 1_000), ("minute", 60_000), ("hour", 3_600_000), ("day", 86_400_000)];
+        let (_, millis) =
+            UNITS.iter().find(|(unit, _)| self.name == *unit || self.name.strip_suffix('s') == Some(unit))?;
         let count = i64::from(value.unpack_i32()?);
         let total = count.checked_mul(*millis)?;
         let duration = Record::shown("Duration", format!("{total} ms"), vec![("millis", Data::Int(total))]);
@@ -317,7 +398,8 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
         let heap = self.heap();
         let own = if self.takes_over(receiver) { None } else { receiver.get_attr(self.name, heap)? };
         if let Some(own) = own {
-            let callable = receiver.get_type() != "object" || !matches!(Data::from_value(own, heap), Ok(Data::Text(_) | Data::Bool(_) | Data::Int(_)));
+            let callable = receiver.get_type() != "object"
+                || !matches!(Data::from_value(own, heap), Ok(Data::Text(_) | Data::Bool(_) | Data::Int(_)));
             return if callable { self.eval.eval_function(own, self.args, &[]) } else { Ok(own) };
         }
         self.built_in(receiver)
@@ -354,7 +436,8 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
             Some(value) => Ok(value),
             None if self.name == "toString" => Ok(heap.alloc(shown(receiver))),
             None => {
-                let subject = Object::from_value(receiver).map_or_else(|| receiver.get_type().to_owned(), |object| object.instance().kind());
+                let subject = Object::from_value(receiver)
+                    .map_or_else(|| receiver.get_type().to_owned(), |object| object.instance().kind());
                 Err(Failure::NoAttribute {
                     subject,
                     what: "attribute or method",
@@ -399,6 +482,26 @@ fn distinct<'v>(items: &[Value<'v>]) -> starlark::Result<Vec<Value<'v>>> {
     Ok(seen)
 }
 
+/// Equality, where an identifier equals its text from either side.
+fn same<'v>(left: Value<'v>, right: Value<'v>) -> starlark::Result<bool> {
+    match Object::from_value(right) {
+        Some(_) if left.unpack_str().is_some() => right.equals(left),
+        _ => left.equals(right),
+    }
+}
+
+fn is_in<'v>(item: Value<'v>, collection: Value<'v>, heap: Heap<'v>) -> starlark::Result<bool> {
+    if Object::from_value(item).is_none() || !matches!(collection.get_type(), "list" | "tuple") {
+        return collection.is_in(item);
+    }
+    for other in collection.iterate(heap)? {
+        if same(item, other)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// A value as `println` shows it: truths in Scala's spelling.
 pub(crate) fn shown(value: Value<'_>) -> String {
     match value.unpack_bool() {
@@ -433,7 +536,10 @@ pub(crate) fn scala_names(builder: &mut GlobalsBuilder) {
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<Value<'v>> {
         let heap = eval.heap();
-        let native = matches!(receiver.get_type(), "string" | "list" | "tuple" | "dict" | "set" | "NoneType" | "int" | "range");
+        let native = matches!(
+            receiver.get_type(),
+            "string" | "list" | "tuple" | "dict" | "set" | "NoneType" | "int" | "range"
+        );
         if !native && let Some(own) = receiver.get_attr(name, heap)? {
             return run_bare(own, eval);
         }
@@ -452,6 +558,36 @@ pub(crate) fn scala_names(builder: &mut GlobalsBuilder) {
         run_bare(value, eval)
     }
 
+    fn _cantle_equal<'v>(
+        #[starlark(require = pos)] left: Value<'v>,
+        #[starlark(require = pos)] right: Value<'v>,
+    ) -> starlark::Result<bool> {
+        same(left, right)
+    }
+
+    fn _cantle_unequal<'v>(
+        #[starlark(require = pos)] left: Value<'v>,
+        #[starlark(require = pos)] right: Value<'v>,
+    ) -> starlark::Result<bool> {
+        Ok(!same(left, right)?)
+    }
+
+    fn _cantle_in<'v>(
+        #[starlark(require = pos)] item: Value<'v>,
+        #[starlark(require = pos)] collection: Value<'v>,
+        heap: Heap<'v>,
+    ) -> starlark::Result<bool> {
+        is_in(item, collection, heap)
+    }
+
+    fn _cantle_not_in<'v>(
+        #[starlark(require = pos)] item: Value<'v>,
+        #[starlark(require = pos)] collection: Value<'v>,
+        heap: Heap<'v>,
+    ) -> starlark::Result<bool> {
+        Ok(!is_in(item, collection, heap)?)
+    }
+
     fn _cantle_text(#[starlark(args)] parts: UnpackTuple<Value>) -> anyhow::Result<String> {
         let mut out = String::new();
         for part in &parts.items {
@@ -461,27 +597,41 @@ pub(crate) fn scala_names(builder: &mut GlobalsBuilder) {
     }
 
     /// A list of the values.
-    fn Seq<'v>(#[starlark(args)] items: UnpackTuple<Value<'v>>, eval: &mut Evaluator<'v, '_, '_>) -> anyhow::Result<Value<'v>> {
+    fn Seq<'v>(
+        #[starlark(args)] items: UnpackTuple<Value<'v>>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> anyhow::Result<Value<'v>> {
         Ok(eval.heap().alloc(AllocList(items.items)))
     }
 
     /// A list of the values.
-    fn List<'v>(#[starlark(args)] items: UnpackTuple<Value<'v>>, eval: &mut Evaluator<'v, '_, '_>) -> anyhow::Result<Value<'v>> {
+    fn List<'v>(
+        #[starlark(args)] items: UnpackTuple<Value<'v>>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> anyhow::Result<Value<'v>> {
         Ok(eval.heap().alloc(AllocList(items.items)))
     }
 
     /// A list of the values, each once.
-    fn Set<'v>(#[starlark(args)] items: UnpackTuple<Value<'v>>, eval: &mut Evaluator<'v, '_, '_>) -> starlark::Result<Value<'v>> {
+    fn Set<'v>(
+        #[starlark(args)] items: UnpackTuple<Value<'v>>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> starlark::Result<Value<'v>> {
         Ok(eval.heap().alloc(AllocList(distinct(&items.items)?)))
     }
 
     /// A dictionary of the pairs.
-    fn Map<'v>(#[starlark(args)] pairs: UnpackTuple<Value<'v>>, eval: &mut Evaluator<'v, '_, '_>) -> starlark::Result<Value<'v>> {
+    fn Map<'v>(
+        #[starlark(args)] pairs: UnpackTuple<Value<'v>>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> starlark::Result<Value<'v>> {
         let heap = eval.heap();
         let mut entries = Vec::with_capacity(pairs.items.len());
         for pair in &pairs.items {
             let parts = contents(*pair, heap)?;
-            let [key, value] = parts.as_slice() else { return refuse("Map takes pairs: `Map(key -> value)`") };
+            let [key, value] = parts.as_slice() else {
+                return refuse("Map takes pairs: `Map(key -> value)`");
+            };
             key.get_hashed()?;
             entries.push((*key, *value));
         }
@@ -489,12 +639,15 @@ pub(crate) fn scala_names(builder: &mut GlobalsBuilder) {
     }
 
     /// A value that is there.
-    fn Some<'v>(#[starlark(require = pos)] value: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> anyhow::Result<Value<'v>> {
+    fn Some<'v>(
+        #[starlark(require = pos)] value: Value<'v>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> anyhow::Result<Value<'v>> {
         Ok(some(value, eval.heap()))
     }
 
     /// Ends the script when the condition does not hold.
-    fn assert<'v>(
+    fn _cantle_assert<'v>(
         #[starlark(require = pos)] condition: Value<'v>,
         #[starlark(require = pos)] message: Option<Value<'v>>,
         eval: &mut Evaluator<'v, '_, '_>,
@@ -503,26 +656,43 @@ pub(crate) fn scala_names(builder: &mut GlobalsBuilder) {
         match condition.unpack_bool() {
             Some(true) => Ok(NoneType),
             Some(false) => {
-                let message = message.map_or_else(|| "assertion failed".to_owned(), |text| format!("assertion failed: {}", shown(text)));
+                let message = message.map_or_else(
+                    || "assertion failed".to_owned(),
+                    |text| format!("assertion failed: {}", shown(text)),
+                );
                 Err(Failure::value(message).into_starlark())
             }
-            None => Err(Failure::value(format!("assert needs a condition, not a {}", condition.get_type())).into_starlark()),
+            None => Err(Failure::value(format!("assert needs a condition, not a {}", condition.get_type()))
+                .into_starlark()),
         }
     }
 
     /// Prints a value on a line of its own.
-    fn println<'v>(#[starlark(args)] values: UnpackTuple<Value<'v>>, eval: &mut Evaluator<'v, '_, '_>) -> starlark::Result<NoneType> {
+    fn println<'v>(
+        #[starlark(args)] values: UnpackTuple<Value<'v>>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> starlark::Result<NoneType> {
         let texts: Vec<String> = values.items.iter().map(|value| shown(*value)).collect();
         crate::session::print_line(eval, &texts.join(" "))?;
         Ok(NoneType)
     }
 }
 
+/// Longer lists print one item a line.
+const WIDTH: usize = 100;
+
 /// How a value prints in the interactive console.
 pub(crate) fn repr(value: Value<'_>) -> String {
-    match Object::from_value(value) {
-        Some(object) => object.instance().text(),
-        None => value.to_repr(),
+    if let Some(object) = Object::from_value(value) {
+        return object.instance().text();
+    }
+    let line = value.to_repr();
+    let items = ListRef::from_value(value).filter(|items| items.len() > 1 && line.len() > WIDTH);
+    match items {
+        Some(items) => {
+            format!("[\n{}]", items.iter().map(|item| format!("  {},\n", item.to_repr())).collect::<String>())
+        }
+        None => line,
     }
 }
 
