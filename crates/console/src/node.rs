@@ -5,6 +5,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -116,10 +117,27 @@ impl NodeRef {
 pub(crate) struct Caller {
     pub(crate) handle: Handle,
     pub(crate) deadline: Duration,
-    pub(crate) cancel: watch::Receiver<u64>,
+    /// Counts the wishes to cancel.
+    cancel: watch::Receiver<u64>,
+    /// How many there had been when the script began.
+    before: AtomicU64,
 }
 
 impl Caller {
+    pub(crate) fn new(handle: Handle, deadline: Duration, cancel: watch::Receiver<u64>) -> Self {
+        Self { handle, deadline, cancel, before: AtomicU64::new(0) }
+    }
+
+    /// A script begins: what was cancelled before does not concern it.
+    pub(crate) fn begin(&self) {
+        self.before.store(*self.cancel.borrow(), Ordering::Relaxed);
+    }
+
+    /// Whether the script is to end.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        *self.cancel.borrow() != self.before.load(Ordering::Relaxed)
+    }
+
     /// Waits for `future`, at most until the deadline, or until cancelled.
     pub(crate) fn wait<T>(
         &self,
@@ -128,11 +146,11 @@ impl Caller {
         future: impl Future<Output = T>,
     ) -> Result<Option<T>, Failure> {
         let mut cancel = self.cancel.clone();
-        cancel.mark_unchanged();
+        let before = self.before.load(Ordering::Relaxed);
         self.handle.block_on(async move {
             tokio::select! {
                 outcome = tokio::time::timeout(deadline, future) => Ok(outcome.ok()),
-                Ok(()) = cancel.changed() => Err(Failure::Cancelled { command: command.to_owned() }),
+                Ok(_) = cancel.wait_for(|count| *count != before) => Err(Failure::Cancelled { command: command.to_owned() }),
             }
         })
     }

@@ -139,10 +139,20 @@ impl<'a> Emitter<'a> {
                 self.expr(value, used, &mut right)?;
                 out.push(&self.indent.clone());
                 self.target(target, out)?;
-                out.push(" ");
-                out.copy(self.source, *operator);
-                out.push(" ");
-                out.append(&right);
+                let repeats = &self.source[operator.start..operator.end] == "*=";
+                if repeats && matches!(target.kind, ExprKind::Verbatim) {
+                    // Written out, so that it is bounded as `*` is.
+                    out.push(" = ");
+                    self.target(target, out)?;
+                    out.push(" * (");
+                    out.append(&right);
+                    out.push(")");
+                } else {
+                    out.push(" ");
+                    out.copy(self.source, *operator);
+                    out.push(" ");
+                    out.append(&right);
+                }
             }
             Stmt::Expr(expr) => {
                 let mut line = Written::default();

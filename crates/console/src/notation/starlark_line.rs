@@ -140,6 +140,9 @@ impl Candidate {
 
     /// Whether a line of Starlark uses names that mean something beyond Starlark.
     pub(super) fn needs_rewriting(&self, source: &str, tokens: &[Token], vocabulary: Vocabulary) -> bool {
+        if tokens.iter().any(|token| &source[token.span.start..token.span.end] == "*=") {
+            return true;
+        }
         tokens.windows(2).enumerate().any(|(index, pair)| {
             let [dot, name] = pair else { return false };
             if &source[dot.span.start..dot.span.end] != "." || name.kind != Kind::Ident {

@@ -6,8 +6,9 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use starlark::PrintHandler;
+use starlark::codemap::FileSpanRef;
 use starlark::environment::{Globals, Module};
-use starlark::eval::Evaluator;
+use starlark::eval::{BeforeStmtFunc, BeforeStmtFuncDyn, Evaluator};
 use starlark::syntax::AstModule;
 use starlark::values::Value;
 use tokio::sync::watch;
@@ -17,6 +18,7 @@ use super::globals::{check_names, globals, set_nodes};
 use super::trace::{Ran, script_error};
 use crate::command::is_bare_command;
 use crate::error::{ScriptError, SessionError};
+use crate::failure::Failure;
 use crate::node::{Caller, Node};
 use crate::notation::{Vocabulary, Written, dialect, translate};
 use crate::value::{scala, take_unrun};
@@ -25,8 +27,8 @@ use crate::value::{scala, take_unrun};
 const STACK: usize = 256 << 20;
 /// Calls within calls.
 const MAX_CALLS: usize = 200;
-/// Values of one session, about.
-const MAX_HEAP: usize = 1 << 30;
+/// How much the values of a session may grow by one script.
+const MAX_HEAP: usize = 512 << 20;
 /// The longest script.
 const MAX_SCRIPT: usize = 4 << 20;
 /// Scripts and lines whose functions can still be shown in errors.
@@ -77,6 +79,30 @@ pub(crate) fn print_line(_eval: &mut Evaluator<'_, '_, '_>, text: &str) -> starl
     Ok(())
 }
 
+/// Looks at the limits before every statement: Starlark alone looks rarely.
+struct Guard {
+    caller: Arc<Caller>,
+    max_heap: usize,
+}
+
+impl<'e> BeforeStmtFuncDyn<'e> for Guard {
+    fn call<'v>(
+        &mut self,
+        _span: FileSpanRef,
+        _continued: bool,
+        eval: &mut Evaluator<'v, '_, 'e>,
+    ) -> starlark::Result<()> {
+        if self.caller.is_cancelled() {
+            return Err(Failure::Cancelled { command: "the script".to_owned() }.into_starlark());
+        }
+        if eval.heap().peak_allocated_bytes() > self.max_heap {
+            return Err(Failure::value(format!("the script's values take more than {MAX_HEAP} bytes"))
+                .into_starlark());
+        }
+        Ok(())
+    }
+}
+
 struct Printer;
 
 impl PrintHandler for Printer {
@@ -86,11 +112,18 @@ impl PrintHandler for Printer {
     }
 }
 
-/// Operators that know that an identifier is its text: Starlark compares only values of one type.
+/// Operators that are functions of ours: comparisons know that an identifier is its text (Starlark compares only values of one type),
+/// and repetition is bounded.
 fn operators() -> HashMap<String, String> {
-    [("==", "_cantle_equal"), ("!=", "_cantle_unequal"), ("in", "_cantle_in"), ("not in", "_cantle_not_in")]
-        .map(|(operator, function)| (operator.to_owned(), function.to_owned()))
-        .into()
+    [
+        ("==", "_cantle_equal"),
+        ("!=", "_cantle_unequal"),
+        ("in", "_cantle_in"),
+        ("not in", "_cantle_not_in"),
+        ("*", "_cantle_times"),
+    ]
+    .map(|(operator, function)| (operator.to_owned(), function.to_owned()))
+    .into()
 }
 
 /// Starts the thread.
@@ -101,12 +134,11 @@ pub(super) fn start(
 ) -> Result<JoinHandle<()>, SessionError> {
     check_names(&options.nodes)?;
     let thread = std::thread::Builder::new().name("console".to_owned()).stack_size(STACK);
-    thread.spawn(move || serve(options, &cancel, &requests)).map_err(SessionError::Thread)
+    thread.spawn(move || serve(options, cancel, &requests)).map_err(SessionError::Thread)
 }
 
-fn serve(options: SessionOptions, cancel: &watch::Receiver<u64>, requests: &mpsc::Receiver<Request>) {
-    let caller =
-        Arc::new(Caller { handle: options.handle, deadline: options.deadline, cancel: cancel.clone() });
+fn serve(options: SessionOptions, cancel: watch::Receiver<u64>, requests: &mpsc::Receiver<Request>) {
+    let caller = Arc::new(Caller::new(options.handle, options.deadline, cancel));
     let nodes: Vec<(String, Arc<Node>)> = options
         .nodes
         .into_iter()
@@ -116,8 +148,14 @@ fn serve(options: SessionOptions, cancel: &watch::Receiver<u64>, requests: &mpsc
     let max_steps = options.max_steps.max(1);
     Module::with_temp_heap(|module| {
         set_nodes(&module, &nodes);
-        let mut worker =
-            Worker { module: &module, globals: &globals, cancel, max_steps, ran: Vec::new(), count: 0 };
+        let mut worker = Worker {
+            module: &module,
+            globals: &globals,
+            caller: Arc::clone(&caller),
+            max_steps,
+            ran: Vec::new(),
+            count: 0,
+        };
         for request in requests {
             OUTPUT.set(Some(request.events.clone()));
             let event = match request.task {
@@ -139,7 +177,7 @@ fn serve(options: SessionOptions, cancel: &watch::Receiver<u64>, requests: &mpsc
 struct Worker<'a, 'v> {
     module: &'a Module<'v>,
     globals: &'a Globals,
-    cancel: &'a watch::Receiver<u64>,
+    caller: Arc<Caller>,
     max_steps: u64,
     ran: Vec<Ran>,
     count: usize,
@@ -161,6 +199,7 @@ impl<'v> Worker<'_, 'v> {
         let written =
             written.map_err(|error| ScriptError::at(&name, &source, error.span(), error.to_string()))?;
         self.count += 1;
+        self.caller.begin();
         let ran = Ran { file: format!("{name}#{}", self.count), name, source, written };
         let mut result =
             self.evaluate(&ran.written, &ran.file).map_err(|error| script_error(&error, &ran, &self.ran));
@@ -178,13 +217,15 @@ impl<'v> Worker<'_, 'v> {
         let mut ast = AstModule::parse(file, written.text().to_owned(), &dialect())?;
         ast.replace_binary_operators(&operators());
         let printer = Printer;
-        let before = *self.cancel.borrow();
         let mut eval = Evaluator::new(self.module);
         eval.set_print_handler(&printer);
-        eval.set_check_cancelled(Box::new(|| *self.cancel.borrow() != before));
+        eval.set_check_cancelled(Box::new(|| self.caller.is_cancelled()));
+        let max_heap = eval.heap().peak_allocated_bytes() + MAX_HEAP;
+        let guard = Guard { caller: Arc::clone(&self.caller), max_heap };
+        eval.before_stmt_for_dap(BeforeStmtFunc::from_dyn(Box::new(guard)));
         eval.set_max_callstack_size(MAX_CALLS)?;
         eval.set_max_tick_count(self.max_steps)?;
-        eval.set_max_heap_size(MAX_HEAP)?;
+        eval.set_max_heap_size(max_heap)?;
         let value: Value<'v> = eval.eval_module(ast, self.globals)?;
         Ok((!value.is_none()).then(|| scala::repr(value)))
     }

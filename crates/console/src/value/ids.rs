@@ -28,7 +28,7 @@ fn uid_fields(uid: &UniqueIdentifier) -> Vec<(&'static str, Data)> {
 
 /// A unique identifier.
 pub(crate) fn uid_data(uid: &UniqueIdentifier) -> Data {
-    Data::object(Record::text("UniqueIdentifier", uid.to_string(), uid_fields(uid)))
+    Data::object(Record::text("UniqueIdentifier", uid.to_string(), uid_fields(uid)).callable())
 }
 
 fn with_uid(kind: &'static str, text: String, uid: &UniqueIdentifier) -> Record {
@@ -37,7 +37,7 @@ fn with_uid(kind: &'static str, text: String, uid: &UniqueIdentifier) -> Record 
     fields.push(("unwrap", uid_data(uid)));
     fields.push(("filterString", Data::text(uid.to_string())));
     fields.push(("toProtoPrimitive", Data::text(text.as_str())));
-    Record::text(kind, text, fields)
+    Record::text(kind, text, fields).callable()
 }
 
 /// A participant, which is also the party of its administrator.

@@ -18,6 +18,9 @@ use super::option::{inner, some};
 use super::{Data, Object, Record, record};
 use crate::failure::Failure;
 
+/// The longest text or list that `*` makes.
+const MAX_REPEATED: i64 = 16 << 20;
+
 /// All methods known here.
 const METHODS: &[&str] = &[
     "apply",
@@ -586,6 +589,20 @@ pub(crate) fn scala_names(builder: &mut GlobalsBuilder) {
         heap: Heap<'v>,
     ) -> starlark::Result<bool> {
         Ok(!is_in(item, collection, heap)?)
+    }
+
+    fn _cantle_times<'v>(
+        #[starlark(require = pos)] left: Value<'v>,
+        #[starlark(require = pos)] right: Value<'v>,
+        heap: Heap<'v>,
+    ) -> starlark::Result<Value<'v>> {
+        for (value, count) in [(left, right), (right, left)] {
+            let (Ok(length), Some(count)) = (value.length(), count.unpack_i32()) else { continue };
+            if i64::from(length).saturating_mul(i64::from(count)) > MAX_REPEATED {
+                return refuse(format!("a value of more than {MAX_REPEATED} items is not made"));
+            }
+        }
+        left.mul(right, heap)
     }
 
     fn _cantle_text(#[starlark(args)] parts: UnpackTuple<Value>) -> anyhow::Result<String> {

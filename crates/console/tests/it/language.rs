@@ -112,6 +112,11 @@ fn a_hostile_script_ends_in_an_error() {
         "def f(x):\n    return f(x)\nf(1)",
         "def f():\n    for x in range(1000000000):\n        pass\nf()",
         "for x in range(1000000000):\n    pass",
+        "x = \"a\" * 2000000000",
+        "x = [1] * 2000000000",
+        "x = \"a\"\nx *= 1000000\nx *= 1000000000",
+        "x = 2000000000 * \"ab\"",
+        "x = \"aaaa\"\nfor i in range(64):\n    x += x",
     ] {
         let error = setup.run(script).unwrap_err();
         assert!(!error.cause.is_empty(), "{script}");
