@@ -35,7 +35,7 @@ impl Failure {
     }
 
     pub(crate) fn into_starlark(self) -> starlark::Error {
-        starlark::Error::new_native(anyhow::Error::new(self))
+        starlark::Error::new_native(self)
     }
 }
 

@@ -76,6 +76,32 @@ fn the_manuals_lines_become_starlark() {
 }
 
 #[test]
+fn lines_continue_as_scala_lets_them() {
+    insta::assert_snapshot!(golden(&[
+        "participant.keys.secret.\n  list()",
+        "val x =\n  participant.name",
+        "val y = if (a == 1) 2\nelse 3",
+        "val k = participant.keys\n  // the secret ones\n  .secret\n\n  /* all */\n  .list()",
+        "Seq(\n  1,\n  2\n).foreach {\n  key =>\n    println(key)\n}",
+        "val z = participant.name +\n  \"a\" + // one\n  \"b\"",
+        "if (a == 1) println(1)\nelse if (a == 2) println(2)\nelse println(3)",
+        "val Seq(a, b) = xs",
+        "val from = 1; println(from)",
+        "val d = Map(\r\n  1 -> 2,\r\n)\r\nx = [\r\n  1,\r\n]\r\n",
+        "\u{feff}val x = 1",
+        "participant\n  .keys\n  .secret\n  .list()(0)",
+        "val f = (a: Int) => { val b = a; b + 1 }",
+        "val t = (1, \"a\")._2",
+        "x *= 2\nx += 1",
+        "participants.all.foreach(_.health.wait_for_initialized())",
+        "val s = s\"\"\"a \"${x}\" $y\"\"\"",
+        "foo(a = 1, b = c => c.d)",
+        "return 1",
+        "def f():\n    return xs.map(_ + 1)",
+    ]));
+}
+
+#[test]
 fn starlark_is_left_as_it_is() {
     let source = "def f(a, b = 2):\n    for x in [1, 2]:\n        if x == a:\n            return x // 2\n        elif x > 3:\n            pass\n        else:\n            continue\n    return {\"k\": [y for y in b if y], \"z\": lambda v: v}\nr = f(1)\nprint(f\"{r}\", r[1:2], -r, not r)\n";
     assert_eq!(written(source), source);

@@ -91,6 +91,10 @@ impl Lexer<'_> {
                     self.at += 1;
                 }
                 b' ' | b'\t' | b'\r' => self.at += 1,
+                // A byte order mark.
+                0xef if self.at == 0 && self.peek(1) == Some(0xbb) && self.peek(2) == Some(0xbf) => {
+                    self.at += 3
+                }
                 b'\\' if matches!(self.peek(1), Some(b'\n')) => self.at += 2,
                 b'\\' if self.peek(1) == Some(b'\r') && self.peek(2) == Some(b'\n') => self.at += 3,
                 b'#' => self.skip_line(),

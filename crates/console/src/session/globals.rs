@@ -46,7 +46,7 @@ fn console_names(builder: &mut GlobalsBuilder) {
     fn help<'v>(
         #[starlark(require = pos)] subject: Option<Value<'v>>,
         heap: Heap<'v>,
-    ) -> anyhow::Result<NoneType> {
+    ) -> starlark::Result<NoneType> {
         let text = match subject {
             None => GENERAL.to_owned(),
             Some(subject) => match Object::from_value(subject).and_then(|object| object.instance().help()) {

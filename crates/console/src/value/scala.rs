@@ -3,8 +3,6 @@
 //! The front end writes `_cantle_call(x, "map", f)` for `x.map(f)`. A value's own attribute comes first; then these. A text stands for
 //! an optional text that is there (names of keys are optional in Canton), so that `.name.exists(…)` works.
 
-use std::fmt::Write as _;
-
 use starlark::environment::GlobalsBuilder;
 use starlark::eval::Evaluator;
 use starlark::starlark_module;
@@ -605,10 +603,10 @@ pub(crate) fn scala_names(builder: &mut GlobalsBuilder) {
         left.mul(right, heap)
     }
 
-    fn _cantle_text(#[starlark(args)] parts: UnpackTuple<Value>) -> anyhow::Result<String> {
+    fn _cantle_text(#[starlark(args)] parts: UnpackTuple<Value>) -> starlark::Result<String> {
         let mut out = String::new();
         for part in &parts.items {
-            write!(out, "{}", shown(*part))?;
+            out.push_str(&shown(*part));
         }
         Ok(out)
     }
@@ -617,7 +615,7 @@ pub(crate) fn scala_names(builder: &mut GlobalsBuilder) {
     fn Seq<'v>(
         #[starlark(args)] items: UnpackTuple<Value<'v>>,
         eval: &mut Evaluator<'v, '_, '_>,
-    ) -> anyhow::Result<Value<'v>> {
+    ) -> starlark::Result<Value<'v>> {
         Ok(eval.heap().alloc(AllocList(items.items)))
     }
 
@@ -625,7 +623,7 @@ pub(crate) fn scala_names(builder: &mut GlobalsBuilder) {
     fn List<'v>(
         #[starlark(args)] items: UnpackTuple<Value<'v>>,
         eval: &mut Evaluator<'v, '_, '_>,
-    ) -> anyhow::Result<Value<'v>> {
+    ) -> starlark::Result<Value<'v>> {
         Ok(eval.heap().alloc(AllocList(items.items)))
     }
 
@@ -659,7 +657,7 @@ pub(crate) fn scala_names(builder: &mut GlobalsBuilder) {
     fn Some<'v>(
         #[starlark(require = pos)] value: Value<'v>,
         eval: &mut Evaluator<'v, '_, '_>,
-    ) -> anyhow::Result<Value<'v>> {
+    ) -> starlark::Result<Value<'v>> {
         Ok(some(value, eval.heap()))
     }
 
