@@ -3,6 +3,11 @@
 //! A document is input: it may be written to exhaust whoever reads it. Every loop and every recursion of this crate
 //! is charged against one of these numbers, so that hostile input is an error and never a crash or a hang.
 
+use std::cell::Cell;
+
+use crate::error::{Error, ErrorKind};
+use crate::origin::Origin;
+
 /// What a load may cost; going over any of these is [`ErrorKind::BudgetExceeded`](crate::ErrorKind::BudgetExceeded).
 ///
 /// The defaults are far above what a configuration needs. Start from [`Budgets::default`] and change fields.
@@ -50,4 +55,91 @@ impl Default for Budgets {
             output_bytes: 64 << 20,
         }
     }
+}
+
+/// The budgets and what is used of them in one load.
+pub(crate) struct Meter {
+    budgets: Budgets,
+    steps: Cell<u64>,
+    files: Cell<usize>,
+    input: Cell<usize>,
+    text: Cell<usize>,
+}
+
+impl Meter {
+    pub(crate) fn new(budgets: &Budgets) -> Self {
+        let mut budgets = budgets.clone();
+        budgets.nesting = budgets.nesting.min(Budgets::MAX_NESTING);
+        budgets.chain = budgets.chain.min(Budgets::MAX_CHAIN);
+        budgets.path_elements = budgets.path_elements.min(budgets.nesting);
+        Self { budgets, steps: Cell::new(0), files: Cell::new(0), input: Cell::new(0), text: Cell::new(0) }
+    }
+
+    /// Charges merging or resolution with a number of steps.
+    pub(crate) fn steps(&self, count: usize, origin: &Origin) -> Result<(), Error> {
+        let used = self.steps.get().saturating_add(count as u64);
+        self.steps.set(used);
+        check(used <= self.budgets.steps, origin, || {
+            format!("takes more than {} steps to merge and resolve", self.budgets.steps)
+        })
+    }
+
+    /// Checks a depth of nesting.
+    pub(crate) fn nesting(&self, depth: usize, origin: &Origin) -> Result<(), Error> {
+        check(depth <= self.budgets.nesting, origin, || {
+            format!("values nested more than {} deep", self.budgets.nesting)
+        })
+    }
+
+    /// Checks the number of elements of a path.
+    pub(crate) fn path(&self, elements: usize, origin: &Origin) -> Result<(), Error> {
+        check(elements <= self.budgets.path_elements, origin, || {
+            format!("a path of more than {} elements", self.budgets.path_elements)
+        })
+    }
+
+    /// Checks how deep resolution has gone: references followed, and levels of objects entered on the way.
+    pub(crate) fn chain(&self, references: usize, levels: usize, origin: &Origin) -> Result<(), Error> {
+        let limit = self.budgets.chain;
+        check(references <= limit && levels <= 4 * limit + 4 * self.budgets.nesting, origin, || {
+            format!("a chain of more than {limit} substitutions")
+        })
+    }
+
+    /// Charges a file that is read.
+    pub(crate) fn file(&self, origin: &Origin) -> Result<(), Error> {
+        self.files.set(self.files.get().saturating_add(1));
+        check(self.files.get() <= self.budgets.files, origin, || {
+            format!("more than {} files are included", self.budgets.files)
+        })
+    }
+
+    /// How many bytes of input are left.
+    pub(crate) fn input_left(&self) -> usize {
+        self.budgets.input_bytes.saturating_sub(self.input.get())
+    }
+
+    /// Charges the bytes of a source.
+    pub(crate) fn input(&self, bytes: usize, origin: &Origin) -> Result<(), Error> {
+        self.input.set(self.input.get().saturating_add(bytes));
+        check(self.input.get() <= self.budgets.input_bytes, origin, || {
+            format!("the sources have more than {} bytes together", self.budgets.input_bytes)
+        })
+    }
+
+    /// Charges text that is built or put out.
+    pub(crate) fn text(&self, bytes: usize, origin: &Origin) -> Result<(), Error> {
+        self.text.set(self.text.get().saturating_add(bytes));
+        check(self.text.get() <= self.budgets.output_bytes, origin, || {
+            format!("the result has more than {} bytes", self.budgets.output_bytes)
+        })
+    }
+}
+
+fn check(within: bool, origin: &Origin, what: impl FnOnce() -> String) -> Result<(), Error> {
+    if within {
+        return Ok(());
+    }
+    let message = format!("{}; this is not read further, to be safe against hostile input", what());
+    Err(Error::new(ErrorKind::BudgetExceeded, origin.clone(), message))
 }

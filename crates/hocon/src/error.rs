@@ -69,6 +69,26 @@ impl Error {
         Self { kind, origin, message: message.into(), excerpt: None }
     }
 
+    /// The same with the line it is in, if it has a line.
+    pub(crate) fn with_excerpt(mut self, text: &str) -> Self {
+        self.add_excerpt(text);
+        self
+    }
+
+    /// Adds the line it is in, unless it has one.
+    pub(crate) fn add_excerpt(&mut self, text: &str) {
+        /// A line of a minified document is not shown whole.
+        const SHOWN: usize = 240;
+        let (Some(line), Some(column)) = (self.origin.line(), self.origin.column()) else { return };
+        if self.excerpt.is_some() {
+            return;
+        }
+        if let Some(text) = text.split('\n').nth(line.saturating_sub(1) as usize) {
+            let text = text.trim_end_matches('\r').chars().take(SHOWN).collect();
+            self.excerpt = Some(Excerpt { line, column, text });
+        }
+    }
+
     /// What kind of error it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -144,6 +164,15 @@ impl Errors {
     /// All of them, the first one first.
     pub fn iter(&self) -> impl Iterator<Item = &Error> {
         std::iter::once(&*self.first).chain(&self.rest)
+    }
+}
+
+impl Errors {
+    /// From a list, the first one first; nothing if there is none.
+    pub(crate) fn from_list(errors: Vec<Error>) -> Option<Self> {
+        let mut errors = errors.into_iter();
+        let first = Box::new(errors.next()?);
+        Some(Self { first, rest: errors.collect() })
     }
 }
 

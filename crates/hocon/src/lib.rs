@@ -20,11 +20,23 @@
 //! decoder above it. It never opens a network connection and reads no file but the ones named by its sources and
 //! their `include` statements.
 
+mod assemble;
 mod budget;
+mod concat;
 mod error;
+mod expression;
+mod files;
+mod java;
+mod json;
 mod loader;
+mod map;
+mod node;
 mod origin;
 mod path;
+mod properties;
+mod resolve;
+mod syntax;
+mod token;
 mod value;
 
 pub use budget::Budgets;

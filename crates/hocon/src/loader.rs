@@ -6,10 +6,16 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::budget::Budgets;
+use crate::assemble::Assembler;
+use crate::budget::{Budgets, Meter};
 use crate::error::{Error, ErrorKind, Errors};
+use crate::expression;
+use crate::map::Map;
+use crate::node::{self, Data, Node, NodeKind};
 use crate::origin::Origin;
-use crate::value::Value;
+use crate::resolve;
+use crate::token;
+use crate::value::{Kind, Object, Value};
 
 /// Reads HOCON: sources in order, later ones win, one resolution over all of them.
 ///
@@ -100,6 +106,128 @@ impl Loader {
     /// # Errors
     /// All that is wrong with the sources, the error that Lightbend's library would have stopped at first.
     pub fn load(&self) -> Result<Value, Errors> {
-        Err(Error::new(ErrorKind::Io, Origin::new("hocon"), "reading is not built yet").into())
+        // A thread of its own: the recursion that the budgets allow needs more stack than a caller may have.
+        let result = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("hocon".to_owned()).stack_size(STACK);
+            match thread.spawn_scoped(scope, || self.load_here()) {
+                Ok(handle) => handle.join().map_err(|panic| std::panic::resume_unwind(panic)),
+                Err(error) => {
+                    let message = format!("no thread to read the configuration could be started: {error}");
+                    Ok(Err(Error::new(ErrorKind::Io, Origin::new("hocon"), message).into()))
+                }
+            }
+        });
+        match result {
+            Ok(loaded) => loaded,
+            Err(never) => never,
+        }
     }
+
+    fn load_here(&self) -> Result<Value, Errors> {
+        let meter = Meter::new(&self.budgets);
+        let root = self.merged(&meter)?;
+        let resolved = resolve::resolve(&root, &self.environment, &meter);
+        let resolved = resolved.map_err(|errors| {
+            let fallback = || Error::new(ErrorKind::BugOrBroken, root.origin.clone(), "nothing was resolved");
+            Errors::from_list(errors).unwrap_or_else(|| fallback().into())
+        })?;
+        Ok(value(&resolved, &meter)?)
+    }
+
+    /// All sources, the later ones over the earlier ones.
+    fn merged(&self, meter: &Meter) -> Result<Node, Errors> {
+        let mut assembler = Assembler::new(meter);
+        let mut merged: Option<Node> = None;
+        let mut sources = self.sources.iter().peekable();
+        while let Some(source) = sources.next() {
+            let node = match source {
+                Source::File(path) => assembler.file(path)?,
+                Source::Text { name, text } => assembler.text(name, text)?,
+                Source::Setting { path, value } => {
+                    let mut settings = setting(path, value, meter, &mut assembler)?;
+                    while let Some(Source::Setting { path, value }) = sources.peek() {
+                        let over = setting(path, value, meter, &mut assembler)?;
+                        settings = over_both(over, settings, meter)?;
+                        sources.next();
+                    }
+                    settings
+                }
+            };
+            merged = over_both(node, merged, meter)?;
+        }
+        match Errors::from_list(assembler.into_errors()) {
+            Some(errors) => Err(errors),
+            None => Ok(merged.unwrap_or_else(|| Data::empty_object(Origin::new("nothing")))),
+        }
+    }
+}
+
+/// How much stack the deepest recursion within the budgets may take. Only what is used is ever touched.
+const STACK: usize = 512 << 20;
+
+fn over_both(over: Option<Node>, below: Option<Node>, meter: &Meter) -> Result<Option<Node>, Error> {
+    match (over, below) {
+        (Some(over), Some(below)) => node::merge(&over, &below, meter).map(Some),
+        (over, below) => Ok(over.or(below)),
+    }
+}
+
+/// The object that a setting stands for.
+fn setting(
+    path: &str,
+    value: &str,
+    meter: &Meter,
+    assembler: &mut Assembler<'_>,
+) -> Result<Option<Node>, Error> {
+    let origin = Origin::new("-C");
+    meter.input(path.len() + value.len(), &origin)?;
+    let keys = token::all(path, &origin, meter).and_then(|tokens| expression::parse(&tokens, &origin, meter));
+    let keys = match keys {
+        Ok(keys) => keys,
+        Err(error) if error.kind() == ErrorKind::BudgetExceeded => return Err(error),
+        Err(error) => {
+            let message = format!("in the setting {path}: {}", error.message());
+            assembler.report(Error::new(error.kind(), origin, message));
+            return Ok(None);
+        }
+    };
+    let text = Data::leaf(NodeKind::String { text: value.into(), quoted: true }, origin.clone());
+    keys.iter()
+        .rev()
+        .try_fold(text, |node, key| Data::object(Map::of(key.clone(), node), origin.clone(), meter))
+        .map(Some)
+}
+
+/// The resolved tree as values of its own.
+fn value(node: &Node, meter: &Meter) -> Result<Value, Error> {
+    const EACH: usize = 16;
+    let text = |bytes: usize| meter.text(bytes + EACH, &node.origin);
+    let kind = match &node.kind {
+        NodeKind::Null => Kind::Null,
+        NodeKind::Bool(value) => Kind::Bool(*value),
+        NodeKind::Number(number) => {
+            text(number.text().len())?;
+            Kind::Number(number.clone())
+        }
+        NodeKind::String { text: string, .. } => {
+            text(string.len())?;
+            Kind::String(string.to_string())
+        }
+        NodeKind::List(children) => {
+            text(0)?;
+            Kind::Array(children.iter().map(|child| value(child, meter)).collect::<Result<_, _>>()?)
+        }
+        NodeKind::Object { map, .. } => {
+            text(0)?;
+            let entries = map.iter().map(|(key, child)| {
+                meter.text(key.len(), &child.origin)?;
+                Ok((key.to_string(), value(child, meter)?))
+            });
+            Kind::Object(entries.collect::<Result<Object, Error>>()?)
+        }
+        NodeKind::Reference(_) | NodeKind::Concatenation(_) | NodeKind::Delayed { .. } => {
+            return Err(node::broken(&node.origin, "a value stayed unresolved"));
+        }
+    };
+    Ok(Value::new(kind, node.origin.clone()))
 }

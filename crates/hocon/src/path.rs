@@ -3,6 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::budget::{Budgets, Meter};
+use crate::error::Error;
+use crate::expression;
+use crate::origin::Origin;
+use crate::token;
+
 /// A path into a tree of objects, at least one key.
 ///
 /// Displays as a path expression, with quotes where a key needs them.
@@ -25,10 +31,12 @@ impl Path {
     /// # Errors
     /// If the text is empty, has an empty element without quotes, or characters that are reserved outside quotes.
     pub fn parse(text: &str) -> Result<Self, PathError> {
-        if text.is_empty() {
-            return Err(PathError { text: text.to_owned(), reason: "it is empty".to_owned() });
-        }
-        Ok(Self { keys: text.split('.').map(str::to_owned).collect() })
+        let meter = Meter::new(&Budgets::default());
+        let origin = Origin::new("path");
+        let fail = |error: Error| PathError { text: text.to_owned(), reason: error.message().to_owned() };
+        let tokens = token::all(text, &origin, &meter).map_err(fail)?;
+        let keys = expression::parse(&tokens, &origin, &meter).map_err(fail)?;
+        Ok(Self { keys: keys.iter().map(|key| key.to_string()).collect() })
     }
 
     /// A path of one key, taken as it is.
@@ -51,12 +59,6 @@ impl Path {
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, key) in self.keys.iter().enumerate() {
-            if i > 0 {
-                f.write_str(".")?;
-            }
-            f.write_str(key)?;
-        }
-        Ok(())
+        f.write_str(&expression::render(&self.keys))
     }
 }

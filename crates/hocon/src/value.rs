@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::json;
 use crate::origin::Origin;
 use crate::path::Path;
 
@@ -239,7 +240,7 @@ impl Value {
 
 /// The list index a key stands for: what `Integer.parseInt` accepts and is not negative.
 pub(crate) fn list_index(key: &str) -> Option<i32> {
-    key.parse::<i32>().ok().filter(|index| *index >= 0)
+    crate::java::parse_int(key, 10).filter(|index| *index >= 0)
 }
 
 /// An object: keys and values, sorted by key.
@@ -309,12 +310,16 @@ impl Value {
     /// The value as compact JSON, keys sorted.
     #[must_use]
     pub fn to_json(&self) -> String {
-        String::new()
+        let mut out = String::new();
+        json::value(&mut out, self, None);
+        out
     }
 
     /// The value as JSON with two spaces of indentation, keys sorted.
     #[must_use]
     pub fn to_json_pretty(&self) -> String {
-        String::new()
+        let mut out = String::new();
+        json::value(&mut out, self, Some(0));
+        out
     }
 }
