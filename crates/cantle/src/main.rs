@@ -1,2 +1,43 @@
-//! The cantle binary: commands, logging and exit codes.
-fn main() {}
+//! The cantle binary: commands, logging and exit statuses.
+//!
+//! Results go to stdout, logs and progress to stderr. Exit status: 0 done; 1 it failed while running; 2 the command
+//! line or the configuration is wrong.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks to a terminal")]
+
+mod cli;
+mod commands;
+mod failure;
+mod logging;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{cli::Cli, failure::Failure};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print();
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    let global = cli.global();
+    let level = logging::start(&global).map_err(Failure::usage)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("cantle")
+        .build()
+        .map_err(Failure::running)?;
+    let result = runtime.block_on(commands::run(&cli.command, global, level));
+    // A console's thread may wait for input that never comes; the process ends without it.
+    runtime.shutdown_background();
+    result
+}

@@ -9,6 +9,7 @@
 )]
 
 mod arrows;
+mod bench;
 
 use clap::{Parser, Subcommand};
 
@@ -23,10 +24,17 @@ struct Arguments {
 enum Task {
     /// Fails when a crate depends on one of ours that it may not see
     Arrows,
+    /// Measures a participant in release mode against `cantle kms-server`
+    Bench,
+    /// What `bench` runs once all is built
+    #[command(hide = true)]
+    Measure,
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Arrows => arrows::check(),
+        Task::Bench => bench::run(),
+        Task::Measure => bench::measure(),
     }
 }

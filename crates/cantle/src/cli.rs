@@ -1,0 +1,308 @@
+//! The command line: what can be said to `cantle`, and nothing of what is done then.
+//!
+//! The flags follow Canton's own command line where it has one; the operator's contract lists them.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use cantle_kms_server::Latency;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Ledger nodes that keep their private keys in AWS KMS.
+#[derive(Debug, Parser)]
+#[command(name = "cantle", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    before: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Cli {
+    /// The global flags, those before the command's name and those after it together: lists are joined,
+    /// of a single value the later one counts.
+    pub(crate) fn global(&self) -> Global {
+        let (before, after) = (&self.before, self.command.after());
+        Global {
+            config: [before.config.as_slice(), &after.config].concat(),
+            overrides: [before.overrides.as_slice(), &after.overrides].concat(),
+            data_dir: after.data_dir.clone().or_else(|| before.data_dir.clone()),
+            log_level: after.log_level.or(before.log_level),
+            log_file_name: after.log_file_name.clone().or_else(|| before.log_file_name.clone()),
+            kms_log_file_name: after.kms_log_file_name.clone().or_else(|| before.kms_log_file_name.clone()),
+            no_tty: before.no_tty || after.no_tty,
+            json: before.json || after.json,
+        }
+    }
+}
+
+/// Flags that every command takes, before or after its name.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// A configuration file in HOCON; may be given several times, later files win
+    #[arg(short, long = "config", value_name = "FILE")]
+    pub(crate) config: Vec<PathBuf>,
+    /// One configuration value; may be given several times, wins over files
+    #[arg(short = 'C', value_name = "PATH=VALUE", value_parser = parse_override)]
+    pub(crate) overrides: Vec<(String, String)>,
+    /// Where nodes without a configured storage keep their data [default: cantle-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// How much is logged [default: info]
+    #[arg(long, value_enum, ignore_case = true)]
+    log_level: Option<LogLevel>,
+    /// Logs into this file; warnings and errors still go to stderr
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_file_name: Option<PathBuf>,
+    /// Writes the audit log of KMS requests into this file instead of the log
+    #[arg(long, value_name = "FILE", env = "KMS_LOG_FILE_NAME")]
+    pub(crate) kms_log_file_name: Option<PathBuf>,
+    /// No colours, no line editing
+    #[arg(long)]
+    pub(crate) no_tty: bool,
+    /// Results as JSON, where a command prints results
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Global {
+    /// Where nodes without a configured storage keep their data.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| PathBuf::from("cantle-data"))
+    }
+
+    /// The same flags with the nodes' data in `folder`.
+    pub(crate) fn in_folder(&self, folder: &Path) -> Self {
+        Self { data_dir: Some(folder.to_owned()), ..self.clone() }
+    }
+
+    /// How much is logged.
+    pub(crate) fn log_level(&self) -> LogLevel {
+        self.log_level.unwrap_or(LogLevel::Info)
+    }
+}
+
+/// A command's own arguments, and the global ones after its name.
+#[derive(Args, Debug)]
+pub(crate) struct With<T: Args> {
+    #[command(flatten)]
+    pub(crate) own: T,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// For a command without arguments of its own.
+#[derive(Args, Debug)]
+pub(crate) struct Nothing {}
+
+/// Least severe level that is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// Errors alone
+    Error,
+    /// And warnings
+    Warn,
+    /// And what happens
+    Info,
+    /// And how
+    Debug,
+    /// And everything else
+    Trace,
+    /// Nothing
+    Off,
+}
+
+impl LogLevel {
+    /// The level's name in a `tracing` filter.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+            Self::Off => "off",
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs everything on loopback in a temporary folder, shows it, and exits
+    Demo(With<Nothing>),
+    /// The same as demo, but stays up until stopped
+    Sandbox(With<Nothing>),
+    /// Runs the configured nodes until stopped
+    Daemon(With<Bootstrap>),
+    /// An interactive console, with the configured nodes or over the admin API of running ones
+    Console(With<Console>),
+    /// Runs the configured nodes and a script, then exits with the script's status
+    Run(With<Run>),
+    /// Reads and validates the configuration; no network, no key is made
+    Check(With<Check>),
+    /// Lists each node's keys
+    Keys(With<Remote>),
+    /// Asks running nodes how they are
+    Status(With<Remote>),
+    /// Runs AWS KMS on loopback, for development and tests
+    KmsServer(With<Box<KmsServer>>),
+    /// Prints a completion script for a shell
+    Completions(With<Completions>),
+}
+
+impl Command {
+    fn after(&self) -> &Global {
+        match self {
+            Self::Demo(with) | Self::Sandbox(with) => &with.global,
+            Self::Daemon(with) => &with.global,
+            Self::Console(with) => &with.global,
+            Self::Run(with) => &with.global,
+            Self::Check(with) => &with.global,
+            Self::Keys(with) | Self::Status(with) => &with.global,
+            Self::KmsServer(with) => &with.global,
+            Self::Completions(with) => &with.global,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// The shell to complete in
+    pub(crate) shell: Shell,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Bootstrap {
+    /// A script to run once the nodes are up
+    #[arg(long, value_name = "SCRIPT")]
+    pub(crate) bootstrap: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Console {
+    #[command(flatten)]
+    pub(crate) bootstrap: Bootstrap,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Remote {
+    /// The admin API of a running node; may be given several times
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) remote: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// The script
+    pub(crate) script: PathBuf,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    /// Only reads and resolves, any HOCON document, and prints it as JSON with sorted keys
+    #[arg(long)]
+    pub(crate) resolved: bool,
+    /// Prints passwords and secrets as they are, not as `[REDACTED]`
+    #[arg(long, requires = "resolved")]
+    pub(crate) show_secrets: bool,
+}
+
+/// Flags of `cantle kms-server`.
+#[derive(Args, Debug)]
+pub(crate) struct KmsServer {
+    /// Where to listen; port 0 lets the system choose
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:4599")]
+    pub(crate) address: SocketAddr,
+    /// Keeps keys in this file; without it they are gone at the end
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: Option<PathBuf>,
+    /// The Region that it plays when the request's signature names none
+    #[arg(long, default_value = "us-east-1")]
+    pub(crate) region: String,
+    /// The account of callers that the credentials file gives none
+    #[arg(long, default_value = "000000000000")]
+    pub(crate) account: String,
+    /// Who may call, and what each is allowed: JSON or an AWS shared credentials file
+    #[arg(long, value_name = "FILE", conflicts_with = "no_auth")]
+    pub(crate) credentials: Option<PathBuf>,
+    /// Checks neither signatures nor permissions
+    #[arg(long)]
+    pub(crate) no_auth: bool,
+    /// How long each answer is held back: `50ms`, a range `20ms..80ms`, or `p50=10ms,p99=80ms`
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) latency: Option<Latency>,
+    /// Whether AWS's request quotas are kept
+    #[arg(long, value_enum, default_value_t = RateLimits::Off)]
+    pub(crate) rate_limits: RateLimits,
+    /// Faults to play, by operation and count: JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) faults: Option<PathBuf>,
+    /// Appends a record of each request, as CloudTrail would have it, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit: Option<PathBuf>,
+    /// How long a new key stays unknown, as with AWS's eventual consistency
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) replication_delay: Option<Duration>,
+}
+
+/// Whose request quotas `kms-server` keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RateLimits {
+    /// AWS's documented quotas: beyond them ThrottlingException
+    Aws,
+    /// None
+    Off,
+}
+
+fn parse_override(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((path, value)) if !path.trim().is_empty() => Ok((path.trim().to_owned(), value.to_owned())),
+        _ => {
+            Err("expected PATH=VALUE, such as canton.participants.participant1.crypto.provider=kms"
+                .to_owned())
+        }
+    }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(Latency::Fixed(duration)) => Ok(duration),
+        _ => Err("expected a duration, such as 500ms or 2s".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_are_taken_before_and_after_the_command() {
+        let cli = Cli::try_parse_from(["cantle", "-c", "a.conf", "check", "-c", "b.conf", "-C", "x.y=z=1"])
+            .unwrap();
+        let global = cli.global();
+        assert_eq!(global.config, [PathBuf::from("a.conf"), PathBuf::from("b.conf")]);
+        assert_eq!(global.overrides, [("x.y".to_owned(), "z=1".to_owned())]);
+        assert_eq!(global.log_level(), LogLevel::Info);
+    }
+
+    #[test]
+    fn an_override_without_a_value_says_what_is_expected() {
+        let error = Cli::try_parse_from(["cantle", "check", "-C", "x.y"]).unwrap_err().to_string();
+        assert!(error.contains("PATH=VALUE"), "{error}");
+    }
+}

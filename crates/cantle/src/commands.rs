@@ -1,0 +1,38 @@
+//! One file a command.
+
+mod check;
+mod console;
+mod daemon;
+mod demo;
+mod keys;
+mod kms_server;
+mod nodes;
+mod remote;
+mod status;
+
+use clap::CommandFactory;
+
+use crate::{
+    cli::{Cli, Command, Global},
+    failure::Failure,
+    logging::LevelControl,
+};
+
+/// Runs a command to its end.
+pub(crate) async fn run(command: &Command, global: Global, level: LevelControl) -> Result<(), Failure> {
+    match command {
+        Command::Demo(_) => demo::run(&global, level).await,
+        Command::Sandbox(_) => demo::sandbox(&global, level).await,
+        Command::Daemon(with) => daemon::run(&with.own, &global, level).await,
+        Command::Console(with) => console::interactive(&with.own, &global, level).await,
+        Command::Run(with) => console::script(&with.own, &global, level).await,
+        Command::Check(with) => check::run(&with.own, &global),
+        Command::Keys(with) => keys::run(&with.own, &global).await,
+        Command::Status(with) => status::run(&with.own, &global).await,
+        Command::KmsServer(with) => kms_server::run(&with.own).await,
+        Command::Completions(with) => {
+            clap_complete::generate(with.own.shell, &mut Cli::command(), "cantle", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}

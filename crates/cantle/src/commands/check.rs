@@ -1,0 +1,45 @@
+//! `cantle check`: reads and validates. No network, no key is made.
+
+use cantle_config::{Config, LoadOptions, Loaded, Secrets, resolved_json};
+
+use crate::{
+    cli::{Check, Global},
+    failure::Failure,
+};
+
+pub(crate) fn run(check: &Check, global: &Global) -> Result<(), Failure> {
+    if check.resolved {
+        let secrets = if check.show_secrets { Secrets::Show } else { Secrets::Redact };
+        let document = load_options(global).resolve().map_err(|errors| Failure::Usage(errors.to_string()))?;
+        println!("{}", resolved_json(&document, secrets));
+        return Ok(());
+    }
+    let config = load(global)?;
+    for warning in &config.warnings {
+        eprintln!("warning: {warning}");
+    }
+    for ignored in &config.ignored {
+        eprintln!("{ignored}");
+    }
+    for gap in &config.gaps {
+        eprintln!("warning: {}: {}: {} is not available yet; {}", gap.origin, gap.path, gap.what, gap.remedy);
+    }
+    let nodes = config.nodes().count();
+    eprintln!("the configuration is valid: {nodes} node{}", if nodes == 1 { "" } else { "s" });
+    Ok(())
+}
+
+/// The configuration of the global flags, or all its faults.
+pub(crate) fn load(global: &Global) -> Result<Config, Failure> {
+    let Loaded { config, .. } =
+        Config::load(&load_options(global)).map_err(|errors| Failure::Usage(errors.to_string()))?;
+    Ok(config)
+}
+
+fn load_options(global: &Global) -> LoadOptions {
+    let mut options = LoadOptions::new(&global.config);
+    for (path, value) in &global.overrides {
+        options = options.setting(path, value);
+    }
+    options
+}

@@ -1,0 +1,201 @@
+//! `cantle console` and `cantle run`: scripts and an interactive console, over the nodes' admin APIs.
+//!
+//! The nodes of the configuration run in this process; with `--remote` there are only those that run elsewhere.
+
+use std::path::Path;
+
+use cantle_config::Config;
+use cantle_console::{Locality, NodeKind, NodeRef, ReplOptions, Session, SessionOptions, repl};
+use cantle_node::Nodes;
+use tokio::{runtime::Handle, task::spawn_blocking};
+
+use crate::{
+    cli::{Console, Global, Remote, Run},
+    commands::{check, nodes, remote},
+    failure::Failure,
+    logging::LevelControl,
+    signals::Stop,
+};
+
+/// A script that was read, before anything was started for it.
+#[derive(Debug)]
+pub(crate) struct Script {
+    name: String,
+    text: String,
+}
+
+/// Reads a script.
+pub(crate) fn read_script(path: Option<&Path>) -> Result<Option<Script>, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(Script { name, text })),
+        Err(error) => Err(Failure::Usage(format!("error: the script {name} cannot be read: {error}"))),
+    }
+}
+
+/// `cantle run`.
+pub(crate) async fn script(arguments: &Run, global: &Global, level: LevelControl) -> Result<(), Failure> {
+    let script = read_script(Some(&arguments.script))?;
+    with_nodes(&arguments.remote, global, level, |refs| async move {
+        match script {
+            Some(script) => run_script(script, refs).await,
+            None => Ok(()),
+        }
+    })
+    .await
+}
+
+/// `cantle console`.
+pub(crate) async fn interactive(
+    arguments: &Console,
+    global: &Global,
+    level: LevelControl,
+) -> Result<(), Failure> {
+    let script = read_script(arguments.bootstrap.bootstrap.as_deref())?;
+    let mut options = ReplOptions::default();
+    options.no_tty = global.no_tty;
+    if !global.no_tty {
+        options.history = Some(global.data_dir().join(".console-history"));
+    }
+    with_nodes(&arguments.remote, global, level, |refs| async move {
+        let mut session =
+            Session::new(SessionOptions::new(refs, Handle::current())).map_err(Failure::running)?;
+        blocking(move || {
+            if let Some(Script { name, text }) = script {
+                session.run_script(&name, &text, &mut std::io::stdout()).map_err(script_failed)?;
+            }
+            repl(&mut session, &options).map_err(|error| Failure::Script(error.to_string()))
+        })
+        .await
+    })
+    .await
+}
+
+/// Runs a script to its end.
+pub(crate) async fn run_script(script: Script, refs: Vec<NodeRef>) -> Result<(), Failure> {
+    let mut session = Session::new(SessionOptions::new(refs, Handle::current())).map_err(Failure::running)?;
+    let cancel = CancelOnDrop(session.cancel_handle());
+    let ended = blocking(move || {
+        session.run_script(&script.name, &script.text, &mut std::io::stdout()).map_err(script_failed)
+    })
+    .await;
+    drop(cancel);
+    ended
+}
+
+/// The running nodes of this process, and the configuration's nodes elsewhere.
+pub(crate) fn local_nodes(running: &Nodes, config: &Config) -> Result<Vec<NodeRef>, Failure> {
+    let mut refs = Vec::new();
+    for handle in running.handles() {
+        let kind = node_kind(handle.node.kind.as_str());
+        let address = handle.admin_address.to_string();
+        refs.push(node_ref(kind, handle.node.name.as_str(), Locality::Local, &address)?);
+    }
+    refs.extend(configured_remotes(config)?);
+    Ok(refs)
+}
+
+fn configured_remotes(config: &Config) -> Result<Vec<NodeRef>, Failure> {
+    let kinds = [
+        (NodeKind::Participant, &config.remote_participants),
+        (NodeKind::Domain, &config.remote_domains),
+        (NodeKind::DomainManager, &config.remote_domain_managers),
+        (NodeKind::Sequencer, &config.remote_sequencers),
+        (NodeKind::Mediator, &config.remote_mediators),
+    ];
+    let mut refs = Vec::new();
+    for (kind, nodes) in kinds {
+        for (name, node) in nodes {
+            let address = format!("{}:{}", node.admin_api.address, node.admin_api.port);
+            refs.push(node_ref(kind, name.as_str(), Locality::Remote, &address)?);
+        }
+    }
+    Ok(refs)
+}
+
+/// Starts the configured nodes, or finds those elsewhere, and gives them to `work` until a signal comes.
+async fn with_nodes<W, F>(
+    arguments: &Remote,
+    global: &Global,
+    level: LevelControl,
+    work: W,
+) -> Result<(), Failure>
+where
+    W: FnOnce(Vec<NodeRef>) -> F,
+    F: Future<Output = Result<(), Failure>>,
+{
+    let mut stop = Stop::listen().map_err(Failure::running)?;
+    if !arguments.remote.is_empty() {
+        let refs = remote_nodes(arguments).await?;
+        return tokio::select! {
+            ended = work(refs) => ended,
+            () = stop.requested() => Ok(()),
+        };
+    }
+    let config = check::load(global)?;
+    if config.is_empty() {
+        return Err(Failure::Usage(
+            "error: no node is configured; name a configuration file with -c, or running nodes with --remote HOST:PORT"
+                .to_owned(),
+        ));
+    }
+    let running = nodes::start(&config, global, level).await?;
+    let ended = tokio::select! {
+        ended = settled(&running, &config, work) => ended,
+        () = stop.requested() => Ok(()),
+    };
+    running.shutdown().await;
+    ended
+}
+
+async fn settled<W, F>(running: &Nodes, config: &Config, work: W) -> Result<(), Failure>
+where
+    W: FnOnce(Vec<NodeRef>) -> F,
+    F: Future<Output = Result<(), Failure>>,
+{
+    running.settled().await.map_err(Failure::running)?;
+    work(local_nodes(running, config)?).await
+}
+
+async fn remote_nodes(arguments: &Remote) -> Result<Vec<NodeRef>, Failure> {
+    let mut refs = Vec::new();
+    for address in &arguments.remote {
+        let node = remote::describe(remote::connect(address).await?, address).await?;
+        refs.push(node_ref(node_kind(&node.kind), &node.name, Locality::Remote, address)?);
+    }
+    Ok(refs)
+}
+
+fn node_ref(kind: NodeKind, name: &str, locality: Locality, address: &str) -> Result<NodeRef, Failure> {
+    NodeRef::at(kind, name, locality, address)
+        .map_err(|_| Failure::Usage(format!("error: {address:?} is no HOST:PORT of node {name}")))
+}
+
+/// What another program calls itself is taken for a participant: its commands are those that all nodes have.
+fn node_kind(kind: &str) -> NodeKind {
+    NodeKind::ALL.into_iter().find(|known| known.as_str() == kind).unwrap_or(NodeKind::Participant)
+}
+
+fn script_failed(error: cantle_console::ScriptError) -> Failure {
+    Failure::Script(error.to_string())
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => Err(Failure::running(error)),
+    }
+}
+
+/// Ends a script whose caller went away, at a signal.
+struct CancelOnDrop(cantle_console::CancelHandle);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}

@@ -1,0 +1,95 @@
+//! `cantle status`: how nodes are, asked over their admin API.
+
+use cantle_proto::{
+    cantle::admin::v1::{ListKeysRequest, key_service_client::KeyServiceClient},
+    health::admin::v0::{node_status, status_service_client::StatusServiceClient},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{Global, Remote},
+    commands::{check, remote},
+    failure::Failure,
+};
+
+pub(crate) async fn run(arguments: &Remote, global: &Global) -> Result<(), Failure> {
+    let mut statuses = Vec::new();
+    for address in addresses(arguments, global)? {
+        statuses.push(status(&address).await?);
+    }
+    if global.json {
+        println!("{}", Value::Array(statuses));
+        return Ok(());
+    }
+    for status in statuses {
+        let text = |field: &str| status[field].as_str().unwrap_or_default().to_owned();
+        println!("{} {} at {}", text("kind"), text("name"), text("address"));
+        println!("  identity: {}", status["uid"].as_str().unwrap_or("none yet"));
+        if let Some(uptime) = status["uptime_seconds"].as_i64() {
+            println!("  up for {uptime} s");
+        }
+        for component in status["components"].as_array().into_iter().flatten() {
+            let trouble = component["trouble"].as_str().unwrap_or("ok");
+            println!("  {}: {trouble}", component["name"].as_str().unwrap_or_default());
+        }
+        println!("  keys: {}", status["keys"]);
+    }
+    Ok(())
+}
+
+/// The addresses given, or those of the configuration's nodes with a fixed port and of its remote nodes.
+fn addresses(arguments: &Remote, global: &Global) -> Result<Vec<String>, Failure> {
+    if !arguments.remote.is_empty() {
+        return Ok(arguments.remote.clone());
+    }
+    let config = check::load(global)?;
+    let local = config
+        .nodes()
+        .filter_map(|node| node.admin_api.port.map(|port| format!("{}:{port}", node.admin_api.address)));
+    let remote = config
+        .remote_participants
+        .values()
+        .map(|remote| format!("{}:{}", remote.admin_api.address, remote.admin_api.port));
+    let addresses: Vec<_> = local.chain(remote).collect();
+    if addresses.is_empty() {
+        return Err(Failure::Usage(
+            "error: no node to ask; name one with --remote HOST:PORT, or a configuration with admin-api.port"
+                .to_owned(),
+        ));
+    }
+    Ok(addresses)
+}
+
+async fn status(address: &str) -> Result<Value, Failure> {
+    let channel = remote::connect(address).await?;
+    let node = remote::describe(channel.clone(), address).await?;
+    let answer = StatusServiceClient::new(channel.clone()).status(()).await;
+    let answer = answer.map_err(|status| remote::failed(address, &status))?.into_inner();
+    let mut status = json!({
+        "kind": node.kind,
+        "name": node.name,
+        "address": address,
+        "uid": (!node.uid.is_empty()).then_some(node.uid),
+        "version": (!node.version.is_empty()).then_some(node.version),
+    });
+    if let Some(node_status::Response::Success(success)) = answer.response {
+        status["uptime_seconds"] = json!(success.uptime.map(|uptime| uptime.seconds));
+        status["components"] = success
+            .components
+            .iter()
+            .map(|component| {
+                use node_status::component_status::Status;
+                let trouble = match &component.status {
+                    None | Some(Status::Ok(_)) => None,
+                    Some(Status::Degraded(data) | Status::Failed(data) | Status::Fatal(data)) => {
+                        Some(data.description.clone().unwrap_or_else(|| "failed".to_owned()))
+                    }
+                };
+                json!({"name": component.name, "trouble": trouble})
+            })
+            .collect();
+    }
+    let keys = KeyServiceClient::new(channel).list_keys(ListKeysRequest {}).await;
+    status["keys"] = json!(keys.map(|answer| answer.into_inner().keys.len()).ok());
+    Ok(status)
+}

@@ -1,0 +1,94 @@
+//! The command line: exit statuses, what goes where, and the demo.
+
+use serde_json::Value;
+
+use crate::support::{SIX, Workplace};
+
+#[test]
+fn check_accepts_the_documented_configuration_and_makes_nothing() {
+    let workplace = Workplace::new(SIX);
+    let config = workplace.config("");
+    let finished = workplace.finish(&["check", "-c", config.to_str().unwrap()]);
+    assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
+    assert!(!workplace.path("cantle-data").exists());
+}
+
+#[test]
+fn check_names_every_fault_with_its_place_and_exits_with_2() {
+    let workplace = Workplace::new(SIX);
+    let config = workplace.write(
+        "bad.conf",
+        "canton.participants.participant1.crypto {\n  provider = kms\n  kms { type = aws, regoin = us-east-1 }\n}\ncanton.participants.p2.crypto.provider = soft\n",
+    );
+    let finished = workplace.finish(&["check", "-c", config.to_str().unwrap()]);
+    assert_eq!(finished.status.code(), Some(2), "{}", finished.stderr);
+    for text in ["bad.conf", "regoin", "region", "soft", "participant1"] {
+        assert!(finished.stderr.contains(text), "no {text:?} in {}", finished.stderr);
+    }
+}
+
+#[test]
+fn check_resolved_prints_sorted_json_without_secrets() {
+    let workplace = Workplace::new(SIX);
+    let config =
+        workplace.write("any.conf", "b = ${a} \"x\"\na = 1\nstorage.config.properties.password = hush\n");
+    let config = config.to_str().unwrap();
+    let finished = workplace.finish(&["check", "--resolved", "-c", config]);
+    assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
+    assert!(!finished.stdout.contains("hush"), "{}", finished.stdout);
+    let value: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(value["b"], "1 x");
+    assert!(finished.stdout.find("\"a\"") < finished.stdout.find("\"b\""));
+    let shown = workplace.finish(&["check", "--resolved", "--show-secrets", "-c", config]);
+    assert!(shown.stdout.contains("hush"));
+    let broken = workplace.write("broken.conf", "a = {\n b = 1\n");
+    let finished = workplace.finish(&["check", "--resolved", "-c", broken.to_str().unwrap()]);
+    assert_eq!(finished.status.code(), Some(2));
+    assert!(finished.stderr.contains("broken.conf:"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_2() {
+    let workplace = Workplace::new(SIX);
+    assert_eq!(workplace.finish(&["daemon", "--no-such-flag"]).status.code(), Some(2));
+    assert_eq!(workplace.finish(&["daemon", "-c", "no-such-file.conf"]).status.code(), Some(2));
+    assert_eq!(workplace.finish(&["--version"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_failing_script_shows_line_and_caret_and_exits_with_1() {
+    let workplace = Workplace::new(SIX);
+    let config = workplace.write("jce.conf", "canton.participants.participant1 {}");
+    let finished =
+        workplace.run(&config, "val x = 1\nparticipant1.keys.secret.regster_kms_signing_key(\"a\")\n");
+    assert_eq!(finished.status.code(), Some(1), "{}", finished.stdout);
+    assert!(finished.stderr.contains("script.canton:2"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("regster_kms_signing_key"), "{}", finished.stderr);
+    assert!(finished.stderr.contains('^'), "{}", finished.stderr);
+}
+
+#[test]
+fn the_demo_shows_the_keys_and_ends_with_demo_ok() {
+    let workplace = Workplace::new(SIX);
+    let finished = workplace.finish(&["demo"]);
+    assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
+    assert_eq!(finished.stdout.lines().last(), Some("demo ok"));
+    for text in
+        ["participant1-namespace", "participant1-signing", "participant1-encryption", "arn:aws:kms:", "1220"]
+    {
+        assert!(finished.stdout.contains(text), "no {text:?} in {}", finished.stdout);
+    }
+}
+
+#[test]
+fn the_demo_as_json_is_one_document() {
+    let workplace = Workplace::new(SIX);
+    let finished = workplace.finish(&["demo", "--json"]);
+    assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
+    let value: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let node = &value["nodes"][0];
+    assert_eq!((node["kind"].as_str(), node["name"].as_str()), (Some("participant"), Some("participant1")));
+    assert_eq!(node["keys"].as_array().unwrap().len(), 3);
+    assert_eq!(value["kms_requests"]["CreateKey"].as_u64().unwrap() % 3, 0);
+    assert!(value["usd"].as_f64().unwrap() > 0.0);
+}

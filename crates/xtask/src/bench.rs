@@ -1,0 +1,79 @@
+//! `cargo xtask bench`: the figures of a participant, as ratios in one run against `cantle kms-server`.
+//!
+//! Everything is built in release mode; the processes are those an operator runs. A bound that is not kept is printed
+//! as such and ends the run with an error.
+
+mod process;
+mod signature;
+mod startup;
+
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+/// Builds in release mode and runs [`measure`] there.
+pub(crate) fn run() -> anyhow::Result<()> {
+    for arguments in [
+        &["build", "--release", "--workspace", "--bins"][..],
+        &["run", "--release", "--package", "xtask", "--", "measure"],
+    ] {
+        let status = Command::new(env!("CARGO")).args(arguments).status().context("cargo did not start")?;
+        if !status.success() {
+            bail!("cargo {} failed", arguments.join(" "));
+        }
+    }
+    Ok(())
+}
+
+/// Measures, in a release build.
+pub(crate) fn measure() -> anyhow::Result<()> {
+    if cfg!(debug_assertions) {
+        bail!("this is a debug build; use `cargo xtask bench`");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut figures = Figures::default();
+    runtime.block_on(signature::measure(&mut figures))?;
+    startup::measure(&mut figures)?;
+    figures.finish()
+}
+
+/// What was measured, printed as it comes.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    missed: Vec<String>,
+}
+
+impl Figures {
+    /// A figure with an upper bound.
+    pub(crate) fn at_most(&mut self, name: &str, value: f64, bound: f64, unit: &str) {
+        self.figure(name, value, bound, unit, value <= bound, "≤");
+    }
+
+    /// A figure with a lower bound.
+    pub(crate) fn at_least(&mut self, name: &str, value: f64, bound: f64, unit: &str) {
+        self.figure(name, value, bound, unit, value >= bound, "≥");
+    }
+
+    /// A figure without a bound.
+    pub(crate) fn only(&self, name: &str, value: f64, unit: &str) {
+        println!("{name:<68} {value:>10.2} {unit}");
+    }
+
+    fn figure(&mut self, name: &str, value: f64, bound: f64, unit: &str, kept: bool, sign: &str) {
+        let mark = if kept { "ok" } else { "MISSED" };
+        println!("{name:<68} {value:>10.2} {unit:<4} ({sign} {bound:.2}) {mark}");
+        if !kept {
+            self.missed.push(name.to_owned());
+        }
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        if self.missed.is_empty() { Ok(()) } else { bail!("bounds missed: {}", self.missed.join("; ")) }
+    }
+}
+
+/// The middle of the values.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
