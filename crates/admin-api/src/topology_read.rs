@@ -243,7 +243,7 @@ impl TopologyManagerReadService for TopologyRead {
                 && mapping.participant().uid().as_str().starts_with(&filter_participant)
                 && filter_request_side.as_ref().is_none_or(|filter| filter.value == item.side)
                 && filter_permission.as_ref().is_none_or(|filter| filter.value == item.permission);
-            passes.then(|| list_party_to_participant_result::Result {
+            passes.then_some(list_party_to_participant_result::Result {
                 context: Some(context),
                 item: Some(item),
             })
@@ -290,7 +290,7 @@ impl TopologyManagerReadService for TopologyRead {
             };
             let passes =
                 item.domain.starts_with(&filter_domain) && item.participant.starts_with(&filter_participant);
-            passes.then(|| list_participant_domain_state_result::Result {
+            passes.then_some(list_participant_domain_state_result::Result {
                 context: Some(context),
                 item: Some(item),
             })
@@ -314,7 +314,7 @@ impl TopologyManagerReadService for TopologyRead {
             };
             let passes =
                 item.domain.starts_with(&filter_domain) && item.mediator.starts_with(&filter_mediator);
-            passes.then(|| list_mediator_domain_state_result::Result {
+            passes.then_some(list_mediator_domain_state_result::Result {
                 context: Some(context),
                 item: Some(item),
             })

@@ -43,7 +43,7 @@ pub(crate) fn value(out: &mut String, value: &Value, indent: Option<usize>) {
         },
         Kind::String(text) => string(out, text),
         Kind::Array(values) => {
-            items(out, '[', ']', values.iter(), indent, |out, item, indent| self::value(out, item, indent));
+            items(out, '[', ']', values.iter(), indent, self::value);
         }
         Kind::Object(object) => {
             items(out, '{', '}', object.iter(), indent, |out, (key, item), indent| {

@@ -293,7 +293,7 @@ pub(crate) fn replace_child(
         }
         NodeKind::List(children) => {
             let children = in_list(children)?;
-            (!children.is_empty()).then(|| NodeKind::List(children))
+            (!children.is_empty()).then_some(NodeKind::List(children))
         }
         NodeKind::Delayed { stack, object } => {
             let stack = in_list(stack)?;

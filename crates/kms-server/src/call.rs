@@ -119,7 +119,8 @@ impl Call {
         let found = partition.key(id).filter(|key| !self.service.purge_if_gone(key, self.now_ms));
         let Some(key) = found else {
             let arn = partition.home.key_arn(id);
-            if *account != *self.caller.account {
+            // Whoever may not ask is not told whether there is such a key.
+            if *account != *self.caller.account || self.authorize(self.operation.action(), &arn).is_err() {
                 return Err(self.denied(self.operation.action(), &arn, Denial::Unknown));
             }
             return Err(KmsError::not_found(format!("Key '{arn}' does not exist")));

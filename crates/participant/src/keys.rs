@@ -27,7 +27,7 @@ pub enum KeyError {
         name: String,
         /// Why.
         #[source]
-        source: VaultError,
+        source: Box<VaultError>,
     },
     /// The key could not be made.
     #[error("the {role} key named {name} could not be made")]
@@ -38,7 +38,7 @@ pub enum KeyError {
         name: String,
         /// Why.
         #[source]
-        source: GenerateError,
+        source: Box<GenerateError>,
     },
     /// `<node>-<role>` is longer than a key's name may be.
     #[error("the name {name} is no key name; give the node a shorter name")]
@@ -70,7 +70,11 @@ async fn signing_key(vault: &Vault, node: &NodeName, role: KeyRole) -> Result<Si
         return Ok(key);
     }
     let made = vault.generate_signing_key(Some(name.clone()), None, role).await;
-    made.map_err(|source| KeyError::Make { role: role.as_str(), name: name.to_string(), source })
+    made.map_err(|source| KeyError::Make {
+        role: role.as_str(),
+        name: name.to_string(),
+        source: Box::new(source),
+    })
 }
 
 async fn encryption_key(vault: &Vault, node: &NodeName) -> Result<EncryptionPublicKey, KeyError> {
@@ -80,13 +84,17 @@ async fn encryption_key(vault: &Vault, node: &NodeName) -> Result<EncryptionPubl
         return Ok(key);
     }
     let made = vault.generate_encryption_key(Some(name.clone()), None, role).await;
-    made.map_err(|source| KeyError::Make { role: role.as_str(), name: name.to_string(), source })
+    made.map_err(|source| KeyError::Make {
+        role: role.as_str(),
+        name: name.to_string(),
+        source: Box::new(source),
+    })
 }
 
 async fn find(vault: &Vault, name: &KeyName, purpose: KeyPurpose) -> Result<Option<PublicKey>, KeyError> {
     match vault.find_by_name(name, purpose).await {
         Ok(found) => Ok(found.map(|info| info.public)),
-        Err(source) => Err(KeyError::Find { name: name.to_string(), source }),
+        Err(source) => Err(KeyError::Find { name: name.to_string(), source: Box::new(source) }),
     }
 }
 

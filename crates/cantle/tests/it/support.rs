@@ -34,7 +34,7 @@ pub(crate) const FOUR: &[&str] = &["kms:Decrypt", "kms:Sign", "kms:DescribeKey",
 /// in another account).
 pub(crate) struct Workplace {
     pub(crate) folder: TempDir,
-    kms: Option<Process>,
+    _kms: Process,
     pub(crate) endpoint: String,
 }
 
@@ -60,43 +60,23 @@ impl Workplace {
             caller("other", OTHER_ACCOUNT, &["kms:*"]),
         ]);
         fs::write(folder.path().join("callers.json"), callers.to_string()).unwrap();
-        let mut workplace = Self { folder, kms: None, endpoint: String::new() };
-        workplace.start_kms();
-        workplace
-    }
-
-    /// Starts the KMS, again with the keys that it had.
-    pub(crate) fn start_kms(&mut self) {
-        let mut command = self.cantle();
+        let mut command = cantle(folder.path());
         command.args(["kms-server", "--address", "127.0.0.1:0", "--account", ACCOUNT]);
-        command.arg("--credentials").arg(self.path("callers.json")).arg("--data").arg(self.path("kms.data"));
+        command.arg("--credentials").arg(folder.path().join("callers.json"));
+        command.arg("--data").arg(folder.path().join("kms.data"));
         let mut kms = Process::spawn(&mut command).unwrap();
         let line = kms.wait_for("ready: kms-server", SOON).unwrap();
-        self.endpoint = line.rsplit(' ').next().unwrap().to_owned();
-        self.kms = Some(kms);
-    }
-
-    pub(crate) fn stop_kms(&mut self) {
-        self.kms.take().unwrap().terminate(SOON).unwrap();
+        let endpoint = line.rsplit(' ').next().unwrap().to_owned();
+        Self { folder, _kms: kms, endpoint }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// `cantle`, with the node's credentials, this folder's data and no colours.
+    /// `cantle` in this folder.
     pub(crate) fn cantle(&self) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("cantle"));
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.folder.path())
-            .env("AWS_ACCESS_KEY_ID", "AKIANODE")
-            .env("AWS_SECRET_ACCESS_KEY", "secret-of-node")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .current_dir(self.folder.path())
-            .arg("--no-tty");
-        command
+        cantle(self.folder.path())
     }
 
     /// The configuration of the manual for `participant1`, at this KMS, with `more` behind it.
@@ -170,6 +150,21 @@ impl Workplace {
             .build();
         Client::from_conf(config)
     }
+}
+
+/// `cantle`, with the node's credentials, a folder's data and no colours.
+fn cantle(folder: &Path) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("cantle"));
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", folder)
+        .env("AWS_ACCESS_KEY_ID", "AKIANODE")
+        .env("AWS_SECRET_ACCESS_KEY", "secret-of-node")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .current_dir(folder)
+        .arg("--no-tty");
+    command
 }
 
 /// A key made by an operator.

@@ -205,15 +205,18 @@ impl Store {
         &self.secret
     }
 
-    /// The partition of an account and a Region, made if it is new.
+    /// The partition of an account and a Region. One that holds nothing is not kept: a name alone costs no memory.
     pub(crate) fn partition(&self, account: &str, region: &str) -> Arc<Partition> {
-        if let Some(found) = self.partitions.read().get(account).and_then(|regions| regions.get(region)) {
-            return Arc::clone(found);
-        }
-        let home = Home::new(account, region);
+        let found = self.partitions.read().get(account).and_then(|regions| regions.get(region)).cloned();
+        found.unwrap_or_else(|| Arc::new(Partition::new(Home::new(account, region))))
+    }
+
+    /// The partition of an account and a Region, kept from now on.
+    fn kept_partition(&self, home: &Home) -> Arc<Partition> {
         let mut partitions = self.partitions.write();
         let regions = partitions.entry(Arc::clone(&home.account)).or_default();
-        Arc::clone(regions.entry(Arc::clone(&home.region)).or_insert_with(|| Arc::new(Partition::new(home))))
+        let made = || Arc::new(Partition::new(home.clone()));
+        Arc::clone(regions.entry(Arc::clone(&home.region)).or_insert_with(made))
     }
 
     /// The secret bytes of a material.
@@ -302,16 +305,16 @@ impl Store {
         match step {
             Step::Material(..) | Step::ForgetMaterial(_) => {}
             Step::PutKey(key) => {
-                let partition = self.partition(&key.home.account, &key.home.region);
+                let partition = self.kept_partition(&key.home);
                 partition.contents.write().keys.insert(key.id, Arc::new(*key));
             }
             Step::RemoveKey(home, id) => {
-                self.partition(&home.account, &home.region).contents.write().keys.remove(&id);
+                self.kept_partition(&home).contents.write().keys.remove(&id);
             }
             Step::PutAlias(home, name, alias) => {
-                self.partition(&home.account, &home.region).put_alias(&name, alias);
+                self.kept_partition(&home).put_alias(&name, alias);
             }
-            Step::RemoveAlias(home, name) => self.partition(&home.account, &home.region).remove_alias(&name),
+            Step::RemoveAlias(home, name) => self.kept_partition(&home).remove_alias(&name),
         }
     }
 }

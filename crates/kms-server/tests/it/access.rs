@@ -88,6 +88,9 @@ async fn the_six_documented_actions_suffice_for_a_node() {
     );
     let nobody = caller(&owner, "nobody");
     assert_eq!(nobody.code("CreateKey", json!({})).await, "AccessDeniedException");
+    let absent = json!("00000000-0000-0000-0000-000000000000");
+    assert_eq!(node.code("Sign", sign(&absent)).await, "NotFoundException");
+    assert_eq!(nobody.code("Sign", sign(&absent)).await, "AccessDeniedException");
     assert_eq!(nobody.code("Sign", sign(&key["KeyId"])).await, "AccessDeniedException");
 }
 
