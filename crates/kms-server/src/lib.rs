@@ -5,6 +5,25 @@
 //! and `GetCallerIdentity` answer on the same port, and an admin endpoint (`/_cantle/`) reads and sets faults, counts
 //! and the clock. It shares no code with the client side, so that mistakes cannot cancel out.
 //!
+//! # Callers
+//! [`Credentials`] in code, or from a file ([`Credentials::from_file`]): JSON, or AWS's own shared credentials file, so
+//! that one file serves both sides. A caller without policies may do everything in its account. Each account that a
+//! caller belongs to, and each Region that a signature names, is played without further ado; a key of another account
+//! is named by its ARN and needs that key's policy or a grant.
+//!
+//! # For tests
+//! Latency ([`Latency`]: `50ms`, `20ms..80ms`, `p50=10ms,p99=80ms`), AWS's quotas ([`RateLimits`]), faults ([`Fault`]),
+//! new keys that are unknown for a while ([`ServerOptions::replication_delay`]), a clock that can be moved
+//! ([`Server::advance_clock`]) and request counts ([`Server::request_counts`]). The same over HTTP, from this machine
+//! only: `GET /_cantle/health`; `GET`, `DELETE /_cantle/counts`; `GET`, `PUT`, `DELETE /_cantle/faults` (a JSON list of
+//! [`Fault`]); `POST /_cantle/clock` (`{"advance_seconds": 86400}`).
+//!
+//! # What it does not do
+//! Custom key stores, ML-KEM (`Encapsulate`, `Decapsulate`), `GetKeyLastUsage`, SM2, Nitro recipients, AWS's own
+//! `alias/aws/…` keys, resource control and service control policies, permission boundaries: answered with
+//! `UnsupportedOperationException` where there is an operation to answer. Transient states (`Creating`, `Updating`) are
+//! over before the next request. Sessions of STS end with the process.
+//!
 //! It is no HSM: secrets are in memory and in its state file as they are.
 //!
 //! ```no_run
