@@ -7,22 +7,22 @@ mod process;
 mod signature;
 mod startup;
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use anyhow::{Context, bail};
 
 /// Builds in release mode and runs [`measure`] there.
 pub(crate) fn run() -> anyhow::Result<()> {
-    for arguments in [
-        &["build", "--release", "--workspace", "--bins"][..],
-        &["run", "--release", "--package", "xtask", "--", "measure"],
-    ] {
-        let status = Command::new(env!("CARGO")).args(arguments).status().context("cargo did not start")?;
-        if !status.success() {
-            bail!("cargo {} failed", arguments.join(" "));
-        }
-    }
-    Ok(())
+    // The whole workspace, so that nothing is built twice with other features.
+    finish(Command::new(env!("CARGO")).args(["build", "--release", "--workspace", "--bins"]))?;
+    let debug = std::env::current_exe()?;
+    let target = debug.parent().and_then(Path::parent).context("xtask runs from cargo's target folder")?;
+    finish(Command::new(target.join("release").join("xtask")).arg("measure"))
+}
+
+fn finish(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.status().with_context(|| format!("{command:?} did not start"))?;
+    if status.success() { Ok(()) } else { bail!("{command:?} failed") }
 }
 
 /// Measures, in a release build.

@@ -48,6 +48,22 @@ fn check_resolved_prints_sorted_json_without_secrets() {
 }
 
 #[test]
+fn every_sample_of_the_documentation_is_valid() {
+    let workplace = Workplace::new(SIX);
+    let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/samples");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(samples).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "conf") {
+            let finished = workplace.finish(&["check", "-c", path.to_str().unwrap()]);
+            assert_eq!(finished.status.code(), Some(0), "{}: {}", path.display(), finished.stderr);
+            checked += 1;
+        }
+    }
+    assert!(checked >= 5, "only {checked} samples");
+}
+
+#[test]
 fn a_wrong_command_line_exits_with_2() {
     let workplace = Workplace::new(SIX);
     assert_eq!(workplace.finish(&["daemon", "--no-such-flag"]).status.code(), Some(2));
