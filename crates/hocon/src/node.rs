@@ -98,13 +98,6 @@ impl Data {
         Self::leaf(NodeKind::Object { map: Map::empty(), ignores_fallbacks: false }, origin)
     }
 
-    /// An object of leaves, which cannot be too high.
-    pub(crate) fn flat_object(map: Map<Node>, origin: Origin) -> Node {
-        let (resolved, below) = summary(map.values());
-        let kind = NodeKind::Object { map, ignores_fallbacks: false };
-        Rc::new(Self { origin, kind, resolved, height: below + 1 })
-    }
-
     pub(crate) fn object(map: Map<Node>, origin: Origin, meter: &Meter) -> Result<Node, Error> {
         Self::node(NodeKind::Object { map, ignores_fallbacks: false }, origin, meter)
     }

@@ -18,6 +18,7 @@ use crate::expression::Keys;
 use crate::map::{Map, MapBuilder};
 use crate::node::{self, Data, Node, NodeKind, Reference, broken};
 use crate::origin::Origin;
+use crate::properties;
 
 /// Resolves everything below a root, or gives the error Lightbend's library stops at and the others that are found.
 pub(crate) fn resolve(
@@ -25,7 +26,7 @@ pub(crate) fn resolve(
     environment: &HashMap<String, String>,
     meter: &Meter,
 ) -> Result<Node, Vec<Error>> {
-    let environment = environment_node(environment);
+    let environment = environment_node(environment, meter).map_err(|error| vec![error])?;
     let mut resolver = Resolver::new(&environment, meter);
     let source = Source { root: Rc::clone(root), parents: None };
     let first = match resolver.resolve(root, &source, &Restriction::none()) {
@@ -44,14 +45,14 @@ pub(crate) fn resolve(
     Err(errors)
 }
 
-fn environment_node(environment: &HashMap<String, String>) -> Node {
-    let mut map = MapBuilder::new();
-    for (name, value) in environment {
-        let origin = Origin::new(format!("environment variable {name}"));
-        let text = NodeKind::String { text: value.as_str().into(), quoted: true };
-        map.put(name.as_str().into(), Data::leaf(text, origin));
-    }
-    Data::flat_object(map.finish(), Origin::new("environment"))
+/// The environment as an object. Periods in names separate, as in Java properties.
+fn environment_node(environment: &HashMap<String, String>, meter: &Meter) -> Result<Node, Error> {
+    let mut variables: Vec<_> = environment.iter().collect();
+    variables.sort();
+    let entries = variables.into_iter().map(|(name, value)| {
+        (name.clone(), value.clone(), Origin::new(format!("environment variable {name}")))
+    });
+    properties::tree(entries, &Origin::new("environment"), meter)
 }
 
 /// Why a value has no resolution.
