@@ -8,8 +8,9 @@ use crate::fault::Problem;
 
 /// Tags a key can have.
 const PER_KEY: usize = 50;
-/// Tags that Cantle sets itself: CreatedBy, the node and the purpose.
-const OURS: usize = 3;
+/// Tags that Cantle sets itself, as `VaultOptions::tags` of `cantle-vault` does.
+const OUR_NAMES: [&str; 5] = ["CreatedBy", "CantleNode", "CantleNodeKind", "CantlePurpose", "CantleCreation"];
+const OURS: usize = OUR_NAMES.len();
 const LONGEST_KEY: usize = 128;
 const LONGEST_VALUE: usize = 256;
 const PUNCTUATION: &str = "_.:/=+-@";
@@ -31,8 +32,9 @@ pub(crate) fn custom_tags(tags: &Cursor<'_>) -> Vec<(String, String)> {
         if let Some(problem) = fault_of_key(key).or_else(|| fault_of_value(value)) {
             cursor.fault(problem);
         }
-        if key == "CreatedBy" {
-            cursor.warn("the tag CreatedBy is Cantle's own and overwrites this one; rename or remove it");
+        if OUR_NAMES.contains(&key) {
+            cursor
+                .warn(format!("the tag {key} is Cantle's own and overwrites this one; rename or remove it"));
         }
         result.push((key.to_owned(), value.to_owned()));
     }

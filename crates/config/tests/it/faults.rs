@@ -126,8 +126,8 @@ fn as_many_tags_as_fit_are_taken_and_one_more_is_not() {
             tags.join(", ")
         ))
     };
-    assert!(with(47).is_ok());
-    assert_eq!(with(48).unwrap_err().faults()[0].problem.code(), "config-out-of-range");
+    assert!(with(45).is_ok());
+    assert_eq!(with(46).unwrap_err().faults()[0].problem.code(), "config-out-of-range");
 }
 
 #[test]
