@@ -13,6 +13,7 @@ use crate::text::{bounded_string, check_length};
 
 const KEY_NAME_MAX: usize = 300;
 const ELEMENT_ID_MAX: usize = 255;
+const DOMAIN_ALIAS_MAX: usize = 255;
 const NODE_NAME_MAX: usize = 185;
 
 /// What a key is for.
@@ -111,6 +112,18 @@ impl TopologyElementId {
             id.extend(fair.take(LENGTH - id.len()).map(|byte| char::from(ALPHABET[byte % ALPHABET.len()])));
         }
         Self(id.into())
+    }
+}
+
+bounded_string! {
+    /// What a participant calls a sync domain that it connects to: 1 to 255 characters of any kind.
+    DomainAlias,
+    |text| {
+        const WHAT: &str = "domain alias";
+        if text.is_empty() {
+            return Err(IdentifierError::Empty { what: WHAT });
+        }
+        check_length(WHAT, text, DOMAIN_ALIAS_MAX)
     }
 }
 

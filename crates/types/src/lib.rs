@@ -18,6 +18,6 @@ mod text;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::IdentifierError;
 pub use identifier::{DomainId, Fingerprint, Identifier, Namespace, PartyId, UniqueIdentifier};
-pub use key::{KeyName, KeyPurpose, NodeName, TopologyElementId, UnknownKeyPurpose};
+pub use key::{DomainAlias, KeyName, KeyPurpose, NodeName, TopologyElementId, UnknownKeyPurpose};
 pub use member::{Member, MemberCode, ParticipantId};
 pub use protocol_version::{ProtocolVersion, UnsupportedProtocolVersion};

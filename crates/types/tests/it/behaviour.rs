@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cantle_types::{
-    Clock, DomainId, Fingerprint, Identifier, IdentifierError, KeyName, KeyPurpose, ManualClock, Member,
-    MemberCode, Namespace, NodeName, ParticipantId, PartyId, ProtocolVersion, SystemClock, TopologyElementId,
-    UniqueIdentifier,
+    Clock, DomainAlias, DomainId, Fingerprint, Identifier, IdentifierError, KeyName, KeyPurpose, ManualClock,
+    Member, MemberCode, Namespace, NodeName, ParticipantId, PartyId, ProtocolVersion, SystemClock,
+    TopologyElementId, UniqueIdentifier,
 };
 use jiff::Timestamp;
 
@@ -112,6 +112,15 @@ fn node_names_are_identifiers() {
     assert!("participant-1_a".parse::<NodeName>().is_ok());
     for bad in ["", "a b", "a.b", "a:b", "ä"] {
         assert!(bad.parse::<NodeName>().is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn domain_aliases_are_any_short_text() {
+    assert!("my domain: ä".parse::<DomainAlias>().is_ok());
+    assert!("a".repeat(255).parse::<DomainAlias>().is_ok());
+    for bad in [String::new(), "a".repeat(256)] {
+        assert!(bad.parse::<DomainAlias>().is_err(), "{bad:?}");
     }
 }
 
