@@ -5,8 +5,10 @@
 //! tests.
 
 mod creations;
+mod domain;
 mod keys;
 mod samples;
+mod sequencer;
 mod settings;
 mod topology;
 
@@ -43,6 +45,13 @@ where
     topology::a_removed_addition_cannot_come_back(&*fresh().await).await;
     topology::queries_filter_and_look_back(&*fresh().await).await;
     topology::stores_do_not_mix(&*fresh().await).await;
+    sequencer::events_come_back_by_member_and_counter(&*fresh().await).await;
+    sequencer::what_does_not_follow_is_refused_whole(&*fresh().await).await;
+    sequencer::topology_is_stored_with_its_events(&*fresh().await).await;
+    sequencer::acknowledgements_never_go_back(&*fresh().await).await;
+    domain::cursors_never_go_back(&*fresh().await).await;
+    domain::connections_keep_alias_and_domain(&*fresh().await).await;
+    domain::role_settings_are_told_apart(&*fresh().await).await;
     topology::concurrent_appends_get_distinct_times(fresh().await).await;
     keys::concurrent_insertions_store_one_key(fresh().await).await;
 }

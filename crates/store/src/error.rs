@@ -4,7 +4,8 @@
 
 use std::path::PathBuf;
 
-use cantle_types::{Fingerprint, UniqueIdentifier};
+use cantle_types::{DomainAlias, DomainId, Fingerprint, UniqueIdentifier};
+use jiff::Timestamp;
 
 use crate::{CryptoProvider, NodeIdentity, TopologyStoreId};
 
@@ -17,6 +18,19 @@ impl BackendError {
     /// Wraps an error of a database or of a parser of stored bytes.
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(error.into())
+    }
+
+    /// Whether the database refused rows because of a rule of its tables.
+    pub(crate) fn is_broken_rule(&self) -> bool {
+        /// What `RAISE` gives in a trigger: SQLite's extended code, PostgreSQL's SQLSTATE.
+        const RAISED: [&str; 2] = ["1811", "P0001"];
+        let error = self.0.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+        error.is_some_and(|error| {
+            error.is_unique_violation()
+                || error.is_foreign_key_violation()
+                || error.is_check_violation()
+                || error.code().is_some_and(|code| RAISED.contains(&code.as_ref()))
+        })
     }
 }
 
@@ -72,6 +86,12 @@ pub enum StoreError {
     UnknownKey {
         /// Which key.
         fingerprint: Fingerprint,
+    },
+    /// No domain is registered under that alias.
+    #[error("no domain is registered under the alias {alias}")]
+    UnknownConnection {
+        /// The alias.
+        alias: DomainAlias,
     },
     /// A write on a store opened for reading.
     #[error("the database was opened for reading only; {operation} needs write access")]
@@ -135,6 +155,28 @@ pub enum Conflict {
         code: String,
         /// The element id.
         element_id: String,
+    },
+    /// A sequencer's events would repeat or leave out a counter, or time would not go on.
+    #[error("the events up to {latest} do not follow those that are stored")]
+    Sequenced {
+        /// The latest time of the refused write.
+        latest: Timestamp,
+    },
+    /// The alias of a domain connection is taken.
+    #[error("a domain is registered under the alias {alias} already")]
+    Connection {
+        /// The alias.
+        alias: DomainAlias,
+    },
+    /// The alias stands for another domain.
+    #[error("alias {alias} stands for domain {recorded}, not for {wanted}")]
+    ConnectionDomain {
+        /// The alias.
+        alias: DomainAlias,
+        /// What the database remembers.
+        recorded: DomainId,
+        /// What was to be stored.
+        wanted: DomainId,
     },
 }
 

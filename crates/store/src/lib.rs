@@ -1,4 +1,4 @@
-//! What a node keeps: keys, KMS metadata, topology transactions and its identity.
+//! What a node keeps: keys, KMS metadata, topology transactions, its identity, and what its roles in a domain need.
 //!
 //! The traits say what any database must promise; [`SqliteStore`] and [`PostgresStore`] do, and
 //! [`contract`] is the suite that every one of them passes. This crate decides nothing about keys
@@ -7,16 +7,22 @@
 pub mod contract;
 
 mod access;
+mod client;
+mod connection;
 mod creation;
 mod error;
 mod key;
 mod postgres;
+mod role;
+mod sequencer;
 mod settings;
 mod sql;
 mod sqlite;
 mod topology;
 
 pub use access::{Access, MigrateOnStart};
+pub use client::{ClientCursor, ClientStore};
+pub use connection::{ConnectionStore, DomainConnection};
 pub use creation::{CreationJournal, KeyCreation};
 pub use error::{BackendError, Conflict, OpenError, StoreError};
 pub use key::{
@@ -24,9 +30,14 @@ pub use key::{
     StoredPublicKey,
 };
 pub use postgres::{PostgresOptions, PostgresSsl, PostgresStore, SslMode};
+pub use role::{RoleSetting, RoleStore};
+pub use sequencer::{
+    EventPage, MemberNumber, NewSequencerMember, SequencerBatch, SequencerEvent, SequencerMember,
+    SequencerStore,
+};
 pub use settings::{NodeIdentity, NodeKind, NodeStore, SettingsStore};
 pub use sqlite::{SqliteLocation, SqliteOptions, SqliteStore};
 pub use topology::{
-    NewTopologyTransaction, StoredTopologyTransaction, TimeQuery, TopologyOp, TopologyQuery, TopologyStore,
-    TopologyStoreId,
+    NewTopologyTransaction, SequencedTopology, StoredTopologyTransaction, TimeQuery, TopologyOp,
+    TopologyQuery, TopologyStore, TopologyStoreId,
 };

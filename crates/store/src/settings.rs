@@ -5,7 +5,10 @@ use std::fmt;
 use async_trait::async_trait;
 use cantle_types::{NodeName, UniqueIdentifier};
 
-use crate::{CreationJournal, CryptoProvider, KeyStore, StoreError, TopologyStore};
+use crate::{
+    ClientStore, ConnectionStore, CreationJournal, CryptoProvider, KeyStore, RoleStore, SequencerStore,
+    StoreError, TopologyStore,
+};
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +93,29 @@ pub trait SettingsStore: Send + Sync {
 }
 
 /// Everything a node keeps, behind one object.
-pub trait NodeStore: KeyStore + CreationJournal + TopologyStore + SettingsStore + fmt::Debug {}
+pub trait NodeStore:
+    KeyStore
+    + CreationJournal
+    + TopologyStore
+    + SettingsStore
+    + RoleStore
+    + ClientStore
+    + ConnectionStore
+    + SequencerStore
+    + fmt::Debug
+{
+}
 
-impl<T: KeyStore + CreationJournal + TopologyStore + SettingsStore + fmt::Debug + ?Sized> NodeStore for T {}
+impl<T> NodeStore for T where
+    T: KeyStore
+        + CreationJournal
+        + TopologyStore
+        + SettingsStore
+        + RoleStore
+        + ClientStore
+        + ConnectionStore
+        + SequencerStore
+        + fmt::Debug
+        + ?Sized
+{
+}

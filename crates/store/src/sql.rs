@@ -4,10 +4,14 @@
 //! backend brings a connection to read from, a transaction to write in, and the names of its own errors.
 //! Sources: <https://www.sqlite.org/lang.html>, <https://www.postgresql.org/docs/current/sql-commands.html>.
 
+mod clients;
+mod connections;
 mod creations;
 mod keys;
+mod roles;
 mod rows;
 pub(crate) mod schema;
+mod sequencer;
 mod settings;
 mod topology;
 

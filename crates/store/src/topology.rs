@@ -1,7 +1,8 @@
 //! Signed topology transactions as they are stored, and the trait that stores them.
 //!
 //! The store does not read the transactions: whoever appends one says what it is indexed by. It keeps the
-//! history append-only and the times of one topology store strictly increasing.
+//! history append-only and in the order of its times: one a transaction in what the node authorized, one a message in
+//! what a domain sequenced.
 
 use std::fmt;
 
@@ -82,7 +83,7 @@ pub struct NewTopologyTransaction {
 /// A stored topology transaction: it is valid in `valid_from < t`, and `t <= valid_until` once that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTopologyTransaction {
-    /// When it was added; unique and increasing in its store.
+    /// When it was added; in `Authorized` it is the only one of its time.
     pub sequenced: Timestamp,
     /// From when it is valid.
     pub valid_from: Timestamp,
@@ -90,6 +91,17 @@ pub struct StoredTopologyTransaction {
     pub valid_until: Option<Timestamp>,
     /// The transaction and its index.
     pub transaction: NewTopologyTransaction,
+}
+
+/// What one message of a domain changed in its topology.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SequencedTopology {
+    /// The time that the sequencer gave.
+    pub sequenced: Timestamp,
+    /// From when it is valid; not before `sequenced`.
+    pub effective: Timestamp,
+    /// The transactions that were accepted, in their order.
+    pub transactions: Vec<NewTopologyTransaction>,
 }
 
 /// Which times to list.
@@ -144,14 +156,25 @@ pub trait TopologyStore: Send + Sync {
     /// its predecessors. Returned as stored, in order.
     ///
     /// # Errors
-    /// [`crate::Conflict::TopologyTransaction`] if an addition or removal with the same path, mapping hash and signer
-    /// was appended before, even if it is no longer valid.
+    /// [`crate::Conflict::TopologyTransaction`] if, in `Authorized`, an addition or removal with the same path, mapping
+    /// hash and signer was appended before, even if it is no longer valid.
     async fn topology_append(
         &self,
         store: &TopologyStoreId,
         transactions: Vec<NewTopologyTransaction>,
         now: Timestamp,
     ) -> Result<Vec<StoredTopologyTransaction>, StoreError>;
+
+    /// Appends what a domain sequenced, message by message. A removal ends every valid transaction of its path, a
+    /// replacement its predecessors, when they become valid themselves.
+    ///
+    /// A message that is not after the latest of the domain's store is there already and left out: whoever reads a
+    /// domain's messages again may append them again.
+    async fn topology_append_sequenced(
+        &self,
+        domain: &DomainId,
+        messages: &[SequencedTopology],
+    ) -> Result<(), StoreError>;
 
     /// What matches a query, in the order of `sequenced`.
     async fn topology_list(

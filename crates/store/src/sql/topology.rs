@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{SqlStore, SqlWrite, Statement, rows};
 use crate::{
-    Conflict, NewTopologyTransaction, StoreError, StoredTopologyTransaction, TimeQuery, TopologyOp,
-    TopologyQuery, TopologyStore, TopologyStoreId,
+    Conflict, NewTopologyTransaction, SequencedTopology, StoreError, StoredTopologyTransaction, TimeQuery,
+    TopologyOp, TopologyQuery, TopologyStore, TopologyStoreId,
 };
 
 const TABLE: &str = "topology_transactions";
@@ -33,7 +33,7 @@ impl<S: SqlStore> TopologyStore for S {
         let mut stored = Vec::with_capacity(transactions.len());
         for transaction in transactions {
             let sequenced = rows::time(TABLE, "sequenced", next)?;
-            let until = append(&mut tx, &store, &transaction, sequenced).await?;
+            let until = append(&mut tx, &store, &transaction, sequenced, sequenced).await?;
             stored.push(StoredTopologyTransaction {
                 sequenced,
                 valid_from: sequenced,
@@ -44,6 +44,18 @@ impl<S: SqlStore> TopologyStore for S {
         }
         tx.commit().await?;
         Ok(stored)
+    }
+
+    async fn topology_append_sequenced(
+        &self,
+        domain: &DomainId,
+        messages: &[SequencedTopology],
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin("topology_append_sequenced").await?;
+        for message in messages {
+            append_sequenced(&mut tx, domain, message).await?;
+        }
+        tx.commit().await
     }
 
     async fn topology_list(
@@ -75,21 +87,40 @@ fn latest(store: &str) -> Statement<'_> {
     Statement::new("SELECT max(sequenced) FROM topology_transactions WHERE store = $1").bind(store)
 }
 
+/// Stores a message of a domain, unless it is there.
+pub(super) async fn append_sequenced(
+    tx: &mut impl SqlWrite,
+    domain: &DomainId,
+    message: &SequencedTopology,
+) -> Result<(), StoreError> {
+    let store = domain.as_str();
+    let latest: Option<(Option<i64>,)> = tx.fetch_first(latest(store)).await?;
+    let at = message.sequenced.as_microsecond();
+    if matches!(latest, Some((Some(latest),)) if latest >= at) {
+        return Ok(());
+    }
+    for transaction in &message.transactions {
+        append(tx, store, transaction, message.sequenced, message.effective).await?;
+    }
+    Ok(())
+}
+
 /// Ends what the transaction ends, stores it, and returns its own end.
 async fn append(
     tx: &mut impl SqlWrite,
     store: &str,
     transaction: &NewTopologyTransaction,
     sequenced: Timestamp,
+    effective: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let at = sequenced.as_microsecond();
+    let from = effective.as_microsecond();
     if transaction.op != TopologyOp::Add {
         tx.execute(
             Statement::new(
                 "UPDATE topology_transactions SET valid_until = $1 WHERE valid_until IS NULL \
                  AND store = $2 AND code = $3 AND namespace = $4 AND identifier = $5 AND element_id = $6",
             )
-            .bind(at)
+            .bind(from)
             .bind(store)
             .bind(transaction.code.as_str())
             .bind(transaction.namespace.as_str())
@@ -98,16 +129,17 @@ async fn append(
         )
         .await?;
     }
-    let until = (transaction.op == TopologyOp::Remove).then_some(sequenced);
+    let until = (transaction.op == TopologyOp::Remove).then_some(effective);
     let inserted = tx
         .execute(
             Statement::new(
                 "INSERT INTO topology_transactions (store, sequenced, valid_from, valid_until, op, code, \
                  namespace, identifier, element_id, mapping_hash, signed_by, serialized) \
-                 VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
             )
             .bind(store)
-            .bind(at)
+            .bind(sequenced.as_microsecond())
+            .bind(from)
             .bind(until.map(|until| until.as_microsecond()))
             .bind(transaction.op.as_str())
             .bind(transaction.code.as_str())
@@ -170,7 +202,7 @@ fn select<'a>(store: &'a str, query: &'a TopologyQuery) -> Statement<'a> {
             sql.push_value(start, prefix.as_str()).push_value(")) = ", prefix.as_str());
         }
     }
-    sql.push(" ORDER BY sequenced");
+    sql.push(" ORDER BY sequenced, position");
     sql
 }
 

@@ -194,20 +194,30 @@ async fn database_of_another_node_is_refused() {
     open(&path).await;
 }
 
+/// Back to the schema before the third migration, which the tables of topology are kept from.
+const UNDO_DOMAIN: &str = "DROP TABLE sequencer_events; DROP TABLE sequencer_members; DROP TABLE sequencer_head; \
+    DROP TABLE client_cursors; DROP TABLE domain_connections; DROP TABLE role_settings; \
+    DROP INDEX topology_times; DROP INDEX topology_one_time; \
+    DELETE FROM _sqlx_migrations WHERE version = 3";
+
 #[tokio::test]
 async fn old_schema_is_migrated_only_when_asked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("node.db");
     open(&path).await.close().await;
-    raw(&path, "DROP TABLE topology_transactions; DELETE FROM _sqlx_migrations WHERE version = 2").await;
+    append_topology(&open(&path).await, "a", TopologyOp::Add).await;
+    raw(&path, UNDO_DOMAIN).await;
     let before = fs::read(&path).unwrap();
     let error = SqliteStore::open(options(&path)).await.unwrap_err();
-    assert!(matches!(error, OpenError::MigrationNeeded { found: 1, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::MigrationNeeded { found: 2, known: 3, .. }), "{error:?}");
     assert!(error.to_string().contains("storage.parameters.migrate-and-start = yes"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before, "nothing is changed");
     let migrated = SqliteOptions { migrate: MigrateOnStart::Yes, ..options(&path) };
     let store = SqliteStore::open(migrated).await.unwrap();
-    assert_eq!(store.topology_latest(&TopologyStoreId::Authorized).await.unwrap(), None);
+    let authorized = TopologyStoreId::Authorized;
+    assert_eq!(store.topology_latest(&authorized).await.unwrap(), Some(Timestamp::UNIX_EPOCH));
+    append_topology(&store, "a", TopologyOp::Remove).await;
+    assert!(store.topology_list(&authorized, &TopologyQuery::default()).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -226,7 +236,7 @@ async fn newer_or_changed_schema_is_refused() {
     .await;
     let migrate = SqliteOptions { migrate: MigrateOnStart::Yes, ..options(&path) };
     let error = SqliteStore::open(migrate).await.unwrap_err();
-    assert!(matches!(error, OpenError::SchemaTooNew { found: 99, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::SchemaTooNew { found: 99, known: 3, .. }), "{error:?}");
 }
 
 #[tokio::test]

@@ -32,12 +32,17 @@ async fn database_of_another_node_is_refused() {
 async fn old_schema_is_migrated_only_when_asked() {
     let (cluster, options) = database("old").await;
     open(&options).await.close().await;
-    let undo = "DROP TABLE topology_transactions; DROP FUNCTION topology_append_only; \
-                DELETE FROM _sqlx_migrations WHERE version = 2";
+    let undo = "DROP TABLE sequencer_events, sequencer_members, sequencer_head, client_cursors, \
+                domain_connections, role_settings; \
+                DROP FUNCTION sequencer_events_refuse, sequencer_events_next; \
+                DROP INDEX topology_times, topology_one_time; \
+                ALTER TABLE topology_transactions \
+                ADD CONSTRAINT topology_transactions_store_sequenced_key UNIQUE (store, sequenced); \
+                DELETE FROM _sqlx_migrations WHERE version = 3";
     cluster.run("old", undo).await;
     for access in [Access::ReadWrite, Access::ReadOnly] {
         let error = PostgresStore::open(PostgresOptions { access, ..options.clone() }).await.unwrap_err();
-        assert!(matches!(error, OpenError::MigrationNeeded { found: 1, known: 2, .. }), "{error:?}");
+        assert!(matches!(error, OpenError::MigrationNeeded { found: 2, known: 3, .. }), "{error:?}");
         assert!(error.to_string().contains("storage.parameters.migrate-and-start = yes"), "{error}");
     }
     let store = open(&PostgresOptions { migrate: MigrateOnStart::Yes, ..options }).await;
@@ -57,7 +62,7 @@ async fn newer_or_changed_schema_is_refused() {
     cluster.run("newer", future).await;
     let options = PostgresOptions { migrate: MigrateOnStart::Yes, ..options };
     let error = PostgresStore::open(options).await.unwrap_err();
-    assert!(matches!(error, OpenError::SchemaTooNew { found: 99, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::SchemaTooNew { found: 99, known: 3, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -81,8 +86,11 @@ async fn database_of_another_program_is_refused_and_left_alone() {
 async fn a_migration_that_was_cut_short_is_taken_up_again() {
     let (cluster, options) = database("cut").await;
     open(&options).await.close().await;
-    let undo = "DROP TABLE topology_transactions, private_keys, kms_metadata_store, public_keys, \
-                kms_key_creations, node; DROP FUNCTION topology_append_only; DELETE FROM _sqlx_migrations";
+    let undo = "DROP TABLE sequencer_events, sequencer_members, sequencer_head, client_cursors, \
+                domain_connections, role_settings, topology_transactions, private_keys, kms_metadata_store, \
+                public_keys, kms_key_creations, node; \
+                DROP FUNCTION topology_append_only, sequencer_events_refuse, sequencer_events_next; \
+                DELETE FROM _sqlx_migrations";
     cluster.run("cut", undo).await;
     let store = open(&options).await;
     assert!(store.public_key_list().await.unwrap().is_empty());
