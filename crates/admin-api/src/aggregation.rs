@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use cantle_crypto::PublicKey;
-use cantle_identity::{ListQuery, TopologyManager};
+use cantle_identity::{ListQuery, TopologyLists};
 use cantle_proto::topology::admin::v0::{
     ListKeyOwnersRequest, ListKeyOwnersResponse, ListPartiesRequest, ListPartiesResponse,
     list_key_owners_response,
@@ -21,12 +21,12 @@ use crate::{parse::timestamp, status::ToStatus};
 /// The service of one node.
 #[derive(Debug)]
 pub(crate) struct Aggregation {
-    manager: TopologyManager,
+    lists: TopologyLists,
 }
 
 impl Aggregation {
-    pub(crate) fn new(manager: TopologyManager) -> Self {
-        Self { manager }
+    pub(crate) fn new(lists: TopologyLists) -> Self {
+        Self { lists }
     }
 
     async fn active(
@@ -41,7 +41,7 @@ impl Aggregation {
         };
         let query =
             ListQuery { store_prefix, state_only: true, time, code: Some(code), ..ListQuery::default() };
-        let listed = self.manager.list(&query).await.map_err(|error| error.to_status())?;
+        let listed = self.lists.list(&query).await.map_err(|error| error.to_status())?;
         Ok(listed
             .into_iter()
             .map(|listed| {

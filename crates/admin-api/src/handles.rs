@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, error::Error, fmt::Debug, sync::Arc};
 
-use cantle_identity::TopologyManager;
 use cantle_store::NodeIdentity;
 use cantle_types::Clock;
 use cantle_vault::Vault;
 use tokio::sync::watch;
+
+use crate::NodeTopology;
 
 /// Everything that the admin API of one node needs.
 #[derive(Clone, Debug)]
@@ -16,7 +17,7 @@ pub struct AdminHandles {
     /// Its keys.
     pub vault: Vault,
     /// Its topology and identity.
-    pub topology: TopologyManager,
+    pub topology: NodeTopology,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The ports it listens on, by service.

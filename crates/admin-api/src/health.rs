@@ -4,7 +4,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use cantle_identity::TopologyManager;
 use cantle_proto::{
     health::admin::{
         v0::{
@@ -32,6 +31,7 @@ use tokio_stream::Empty;
 use tonic::{Request, Response, Status};
 
 use crate::{
+    NodeTopology,
     handles::{ComponentHealth, LogLevel, NodeHealth},
     status::unsupported,
 };
@@ -39,7 +39,7 @@ use crate::{
 /// Both services of one node.
 #[derive(Clone, Debug)]
 pub(crate) struct Health {
-    pub(crate) manager: TopologyManager,
+    pub(crate) topology: NodeTopology,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started: Timestamp,
     pub(crate) ports: BTreeMap<String, u16>,
@@ -82,7 +82,7 @@ impl Health {
 #[tonic::async_trait]
 impl StatusService for Health {
     async fn status(&self, _request: Request<()>) -> Result<Response<NodeStatus>, Status> {
-        let response = match self.manager.uid() {
+        let response = match self.topology.uid() {
             None => node_status::Response::NotInitialized(NotInitialized { active: true }),
             Some(uid) => node_status::Response::Success(node_status::Status {
                 id: uid.to_string(),
@@ -138,7 +138,7 @@ impl ParticipantStatusService for Health {
         _request: Request<ParticipantStatusRequest>,
     ) -> Result<Response<ParticipantStatusResponse>, Status> {
         use participant_status_response::{Kind, ParticipantStatusResponseStatus};
-        let kind = match self.manager.uid() {
+        let kind = match self.topology.uid() {
             None => Kind::Unavailable(NotInitialized { active: true }),
             Some(uid) => Kind::Status(ParticipantStatusResponseStatus {
                 common_status: Some(self.v1(&uid)),

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use cantle_identity::TopologyManager;
 use cantle_proto::topology::admin::v0::{
     GetIdResponse, InitIdRequest, InitIdResponse, initialization_service_server::InitializationService,
 };
@@ -12,20 +11,21 @@ use cantle_types::{Clock, Fingerprint, Identifier};
 use tonic::{Request, Response, Status};
 
 use crate::{
+    NodeTopology,
     parse::{text, to_timestamp},
-    status::ToStatus,
+    status::{ToStatus, unsupported},
 };
 
 /// The service of one node.
 #[derive(Debug)]
 pub(crate) struct Initialization {
-    manager: TopologyManager,
+    topology: NodeTopology,
     clock: Arc<dyn Clock>,
 }
 
 impl Initialization {
-    pub(crate) fn new(manager: TopologyManager, clock: Arc<dyn Clock>) -> Self {
-        Self { manager, clock }
+    pub(crate) fn new(topology: NodeTopology, clock: Arc<dyn Clock>) -> Self {
+        Self { topology, clock }
     }
 }
 
@@ -35,12 +35,17 @@ impl InitializationService for Initialization {
         let request = request.into_inner();
         let identifier: Identifier = text("identifier", &request.identifier)?;
         let fingerprint: Fingerprint = text("fingerprint", &request.fingerprint)?;
-        let uid = self.manager.init_id(identifier, &fingerprint).await.map_err(|error| error.to_status())?;
+        let Some(manager) = self.topology.manager() else {
+            return Err(unsupported(
+                "an identity of its own: sequencers and mediators have their domain's, from its domain manager",
+            ));
+        };
+        let uid = manager.init_id(identifier, &fingerprint).await.map_err(|error| error.to_status())?;
         Ok(Response::new(InitIdResponse { unique_identifier: uid.to_string(), instance: String::new() }))
     }
 
     async fn get_id(&self, _request: Request<()>) -> Result<Response<GetIdResponse>, Status> {
-        let uid = self.manager.uid();
+        let uid = self.topology.uid();
         Ok(Response::new(GetIdResponse {
             initialized: uid.is_some(),
             unique_identifier: uid.map(|uid| uid.to_string()).unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! `cantle.admin.v1.KeyService`: a node's keys with the KMS keys behind them. Ours, not Canton's.
 
-use cantle_identity::{ReadError, TopologyManager};
+use cantle_identity::ReadError;
 use cantle_proto::cantle::admin::v1::{
     ListKeysRequest, ListKeysResponse, NodeKey, key_service_server::KeyService,
 };
@@ -9,6 +9,7 @@ use thiserror::Error;
 use tonic::{Request, Response, Status};
 
 use crate::{
+    NodeTopology,
     roles::Roles,
     status::{ToStatus, chain},
 };
@@ -32,8 +33,8 @@ pub enum ListKeysError {
 ///
 /// # Errors
 /// When keys or topology cannot be read from the store.
-pub async fn list_keys(vault: &Vault, manager: &TopologyManager) -> Result<Vec<NodeKey>, ListKeysError> {
-    let roles = Roles::read(manager).await?;
+pub async fn list_keys(vault: &Vault, topology: &NodeTopology) -> Result<Vec<NodeKey>, ListKeysError> {
+    let roles = Roles::read(topology).await?;
     let checks = vault.check_keys().await?;
     let mut keys: Vec<_> = checks.iter().map(|check| node_key(check, roles.role_of(&check.info))).collect();
     // Stable: keys of one purpose stay in the order in which they were made.
@@ -77,12 +78,12 @@ fn order(purpose: &str) -> usize {
 #[derive(Debug)]
 pub(crate) struct Keys {
     vault: Vault,
-    manager: TopologyManager,
+    topology: NodeTopology,
 }
 
 impl Keys {
-    pub(crate) fn new(vault: Vault, manager: TopologyManager) -> Self {
-        Self { vault, manager }
+    pub(crate) fn new(vault: Vault, topology: NodeTopology) -> Self {
+        Self { vault, topology }
     }
 }
 
@@ -92,7 +93,7 @@ impl KeyService for Keys {
         &self,
         _request: Request<ListKeysRequest>,
     ) -> Result<Response<ListKeysResponse>, Status> {
-        let keys = list_keys(&self.vault, &self.manager).await.map_err(|error| match error {
+        let keys = list_keys(&self.vault, &self.topology).await.map_err(|error| match error {
             ListKeysError::Vault(error) => error.to_status(),
             ListKeysError::Topology(error) => error.to_status(),
         })?;

@@ -1,22 +1,23 @@
 //! `cantle.admin.v1.NodeService`: who a node is. Ours, not Canton's.
 
-use cantle_identity::TopologyManager;
 use cantle_proto::cantle::admin::v1::{
     DescribeNodeRequest, DescribeNodeResponse, node_service_server::NodeService,
 };
 use cantle_store::NodeIdentity;
 use tonic::{Request, Response, Status};
 
+use crate::NodeTopology;
+
 /// The service of one node.
 #[derive(Debug)]
 pub(crate) struct Node {
     node: NodeIdentity,
-    manager: TopologyManager,
+    topology: NodeTopology,
 }
 
 impl Node {
-    pub(crate) fn new(node: NodeIdentity, manager: TopologyManager) -> Self {
-        Self { node, manager }
+    pub(crate) fn new(node: NodeIdentity, topology: NodeTopology) -> Self {
+        Self { node, topology }
     }
 }
 
@@ -30,7 +31,7 @@ impl NodeService for Node {
             kind: self.node.kind.to_string(),
             name: self.node.name.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            unique_identifier: self.manager.uid().map(|uid| uid.to_string()).unwrap_or_default(),
+            unique_identifier: self.topology.uid().map(|uid| uid.to_string()).unwrap_or_default(),
         }))
     }
 }

@@ -1,9 +1,11 @@
 //! What a node's keys are for: what the topology says of them, and before it says anything, their names.
 
-use cantle_identity::{ListQuery, ReadError, TopologyManager};
+use cantle_identity::{ListQuery, ReadError};
 use cantle_topology::TopologyMapping;
 use cantle_types::{Fingerprint, KeyName, KeyPurpose};
 use cantle_vault::{KeyRole, PrivateKeyInfo};
+
+use crate::NodeTopology;
 
 /// The active topology of one node at one moment.
 #[derive(Debug)]
@@ -14,11 +16,11 @@ pub(crate) struct Roles {
 
 impl Roles {
     /// Reads the topology as it is now.
-    pub(crate) async fn read(manager: &TopologyManager) -> Result<Self, ReadError> {
+    pub(crate) async fn read(topology: &NodeTopology) -> Result<Self, ReadError> {
         let query = ListQuery { state_only: true, ..ListQuery::default() };
-        let active = manager.list(&query).await?;
+        let active = topology.lists().list(&query).await?;
         Ok(Self {
-            namespace: manager.uid().map(|uid| uid.namespace().fingerprint().clone()),
+            namespace: topology.uid().map(|uid| uid.namespace().fingerprint().clone()),
             active: active
                 .into_iter()
                 .map(|listed| listed.stored.transaction.transaction().mapping().clone())

@@ -15,10 +15,16 @@ use cantle_proto::{
         topology_manager_write_service_server::TopologyManagerWriteServiceServer,
     },
 };
+use cantle_store::NodeKind;
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::Server;
+use tonic::{
+    body::Body,
+    codegen::http::Uri,
+    service::{Routes, RoutesBuilder},
+    transport::Server,
+};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
@@ -28,6 +34,7 @@ use crate::{
     initialization::Initialization,
     keys::Keys,
     node::Node,
+    status::unsupported,
     topology_read::TopologyRead,
     topology_write::TopologyWrite,
     vault::VaultAdmin,
@@ -94,38 +101,56 @@ impl AdminServer {
         handles: AdminHandles,
         stop: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
-        let AdminHandles { node, vault, topology, clock, ports, health, log_level } = handles;
-        let status = Health {
-            manager: topology.clone(),
-            started: clock.now(),
-            clock: clock.clone(),
-            ports,
-            health: health.clone(),
-            level: log_level,
-        };
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        let health = handles.health.clone();
         let (reporter, grpc_health) = tonic_health::server::health_reporter();
-        let services = Server::builder()
-            .max_concurrent_streams(STREAMS_PER_CONNECTION)
-            .add_service(grpc_health)
-            .add_service(reflection.build_v1()?)
-            .add_service(VaultServiceServer::new(VaultAdmin::new(vault.clone(), topology.clone())))
-            .add_service(KeyServiceServer::new(Keys::new(vault.clone(), topology.clone())))
-            .add_service(NodeServiceServer::new(Node::new(node, topology.clone())))
-            .add_service(InitializationServiceServer::new(Initialization::new(topology.clone(), clock)))
-            .add_service(TopologyManagerReadServiceServer::new(TopologyRead::new(topology.clone())))
-            .add_service(TopologyManagerWriteServiceServer::new(TopologyWrite::new(topology.clone(), vault)))
-            .add_service(TopologyAggregationServiceServer::new(Aggregation::new(topology)))
-            .add_service(StatusServiceServer::new(status.clone()))
-            .add_service(ParticipantStatusServiceServer::new(status));
+        let routes = routes(handles)?.add_service(grpc_health);
+        let services = Server::builder().max_concurrent_streams(STREAMS_PER_CONNECTION).add_routes(routes);
         let served = services.serve_with_incoming_shutdown(TcpListenerStream::new(self.listener), stop);
         tokio::select! {
             served = served => Ok(served?),
             never = report(reporter, health) => match never {},
         }
     }
+}
+
+/// The services that a node of this kind has.
+fn routes(handles: AdminHandles) -> Result<Routes, ServeError> {
+    let AdminHandles { node, vault, topology, clock, ports, health, log_level } = handles;
+    let status = Health {
+        topology: topology.clone(),
+        started: clock.now(),
+        clock: clock.clone(),
+        ports,
+        health,
+        level: log_level,
+    };
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let kind = node.kind;
+    let mut routes = RoutesBuilder::default();
+    routes
+        .add_service(reflection)
+        .add_service(VaultServiceServer::new(VaultAdmin::new(vault.clone(), topology.clone())))
+        .add_service(KeyServiceServer::new(Keys::new(vault.clone(), topology.clone())))
+        .add_service(NodeServiceServer::new(Node::new(node.clone(), topology.clone())))
+        .add_service(InitializationServiceServer::new(Initialization::new(topology.clone(), clock)))
+        .add_service(TopologyManagerReadServiceServer::new(TopologyRead::new(topology.lists())))
+        .add_service(TopologyAggregationServiceServer::new(Aggregation::new(topology.lists())))
+        .add_service(StatusServiceServer::new(status.clone()));
+    if let Some(manager) = topology.manager() {
+        routes
+            .add_service(TopologyManagerWriteServiceServer::new(TopologyWrite::new(manager.clone(), vault)));
+    }
+    if kind == NodeKind::Participant {
+        routes.add_service(ParticipantStatusServiceServer::new(status));
+    }
+    let router = routes.routes().into_axum_router().fallback(move |uri: Uri| {
+        let what = format!("{node} has no {}", uri.path().trim_start_matches('/'));
+        async move { unsupported(&what).into_http::<Body>() }
+    });
+    Ok(Routes::from(router))
 }
 
 /// Tells `grpc.health.v1` how the node is, for ever.

@@ -4,7 +4,7 @@
 //! Source: <https://docs.daml.com/canton/usermanual/identity_management.html>
 
 use cantle_crypto::{PublicKey, key_purpose_from_proto};
-use cantle_identity::{ListQuery, Listed, TopologyManager};
+use cantle_identity::{ListQuery, Listed, TopologyLists};
 use cantle_proto::{
     protocol::v0 as protocol,
     topology::admin::v0::{
@@ -39,17 +39,17 @@ use crate::{
 /// The service of one node.
 #[derive(Debug)]
 pub(crate) struct TopologyRead {
-    manager: TopologyManager,
+    lists: TopologyLists,
 }
 
 impl TopologyRead {
-    pub(crate) fn new(manager: TopologyManager) -> Self {
-        Self { manager }
+    pub(crate) fn new(lists: TopologyLists) -> Self {
+        Self { lists }
     }
 
     async fn list(&self, query: Option<BaseQuery>, code: Option<MappingCode>) -> Result<Vec<Listed>, Status> {
         let query = list_query(query.unwrap_or_default(), code)?;
-        self.manager.list(&query).await.map_err(|error| error.to_status())
+        self.lists.list(&query).await.map_err(|error| error.to_status())
     }
 
     /// The transactions of one kind that `show` has an answer for.
@@ -137,7 +137,7 @@ impl TopologyManagerReadService for TopologyRead {
         &self,
         _request: Request<ListAvailableStoresRequest>,
     ) -> Result<Response<ListAvailableStoresResult>, Status> {
-        let stores = self.manager.stores().await.map_err(|error| error.to_status())?;
+        let stores = self.lists.stores().await.map_err(|error| error.to_status())?;
         Ok(Response::new(ListAvailableStoresResult {
             store_ids: stores.iter().map(ToString::to_string).collect(),
         }))

@@ -4,7 +4,6 @@
 //! Source: <https://docs.daml.com/canton/usermanual/kms/kms.html>
 
 use cantle_crypto::{EncryptionKeyScheme, PublicKey, SigningKeyScheme, key_purpose_from_proto};
-use cantle_identity::TopologyManager;
 use cantle_kms::KmsKeyId;
 use cantle_proto::crypto::{
     admin::v0::{
@@ -23,6 +22,7 @@ use cantle_vault::{KeyFilter, KeyInUse, KeyRole, Vault};
 use tonic::{Request, Response, Status};
 
 use crate::{
+    NodeTopology,
     roles::{Roles, role_of_name},
     status::{ToStatus, invalid, unsupported},
 };
@@ -31,12 +31,12 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct VaultAdmin {
     vault: Vault,
-    manager: TopologyManager,
+    topology: NodeTopology,
 }
 
 impl VaultAdmin {
-    pub(crate) fn new(vault: Vault, manager: TopologyManager) -> Self {
-        Self { vault, manager }
+    pub(crate) fn new(vault: Vault, topology: NodeTopology) -> Self {
+        Self { vault, topology }
     }
 }
 
@@ -186,7 +186,7 @@ impl VaultService for VaultAdmin {
         request: Request<DeleteKeyPairRequest>,
     ) -> Result<Response<DeleteKeyPairResponse>, Status> {
         let fingerprint = fingerprint(&request.into_inner().fingerprint)?;
-        let roles = Roles::read(&self.manager).await.map_err(|error| error.to_status())?;
+        let roles = Roles::read(&self.topology).await.map_err(|error| error.to_status())?;
         let in_use = roles.use_of(&fingerprint).map_or(KeyInUse::No, KeyInUse::Yes);
         self.vault.delete_key_pair(&fingerprint, in_use).await.map_err(|error| error.to_status())?;
         Ok(Response::new(DeleteKeyPairResponse {}))

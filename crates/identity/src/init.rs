@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use cantle_store::{Conflict, StoreError};
 use cantle_types::{Fingerprint, Identifier, Namespace, UniqueIdentifier};
+use tokio::sync::watch;
 
 use crate::error::InitIdError;
 use crate::manager::{Inner, TopologyManager};
@@ -15,6 +16,12 @@ impl TopologyManager {
     #[must_use]
     pub fn uid(&self) -> Option<UniqueIdentifier> {
         self.inner.identity.borrow().clone()
+    }
+
+    /// The node's unique identifier, once it has one, for those who wait for it.
+    #[must_use]
+    pub fn identity(&self) -> watch::Receiver<Option<UniqueIdentifier>> {
+        self.inner.identity.subscribe()
     }
 
     /// Gives the node its identity, in the namespace that a signing key known to this node spans.

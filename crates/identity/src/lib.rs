@@ -17,5 +17,5 @@ mod plan;
 
 pub use cantle_topology::ErrorClass;
 pub use error::{ChangeError, InitIdError, ReadError};
-pub use list::{ListQuery, Listed};
+pub use list::{ListQuery, Listed, TopologyLists};
 pub use manager::TopologyManager;

@@ -2,7 +2,9 @@
 //!
 //! Lists come from the store, not from memory: they hold the past, too.
 
-use cantle_store::{StoredTopologyTransaction, TimeQuery, TopologyQuery, TopologyStoreId};
+use std::sync::Arc;
+
+use cantle_store::{NodeStore, StoredTopologyTransaction, TimeQuery, TopologyQuery, TopologyStoreId};
 use cantle_topology::{MappingCode, SignedTopologyTransaction, StoredTransaction, TopologyChangeOp};
 use cantle_types::ProtocolVersion;
 
@@ -37,14 +39,34 @@ pub struct Listed {
     pub stored: StoredTransaction,
 }
 
-impl TopologyManager {
-    /// The topology stores of the node: `Authorized`, always, then those of domains.
+/// The topology stores of a node, to be listed: its own, if it has a topology manager, and those of domains.
+#[derive(Debug, Clone)]
+pub struct TopologyLists {
+    store: Arc<dyn NodeStore>,
+    manager: HasManager,
+}
+
+/// Whether a node has a topology manager, and so a store `Authorized`, even an empty one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HasManager {
+    Yes,
+    No,
+}
+
+impl TopologyLists {
+    /// Those of a node without a topology manager: a sequencer or a mediator, which know domains alone.
+    #[must_use]
+    pub fn of_domains(store: Arc<dyn NodeStore>) -> Self {
+        Self { store, manager: HasManager::No }
+    }
+
+    /// The topology stores of the node: `Authorized`, always if it has a manager, then those of domains.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn stores(&self) -> Result<Vec<TopologyStoreId>, ReadError> {
-        let mut stores = self.inner.store.topology_stores().await?;
-        if !stores.contains(&TopologyStoreId::Authorized) {
+        let mut stores = self.store.topology_stores().await?;
+        if self.manager == HasManager::Yes && !stores.contains(&TopologyStoreId::Authorized) {
             stores.insert(0, TopologyStoreId::Authorized);
         }
         Ok(stores)
@@ -67,7 +89,7 @@ impl TopologyManager {
             if !store.to_string().starts_with(&query.store_prefix) {
                 continue;
             }
-            for stored in self.inner.store.topology_list(&store, &stored_query).await? {
+            for stored in self.store.topology_list(&store, &stored_query).await? {
                 let transaction = parsed(&store, &stored)?;
                 let wanted = query.wants(&transaction);
                 let StoredTopologyTransaction { sequenced, valid_from, valid_until, .. } = stored;
@@ -78,6 +100,14 @@ impl TopologyManager {
             }
         }
         Ok(listed)
+    }
+}
+
+impl TopologyManager {
+    /// The topology stores of this node, to be listed.
+    #[must_use]
+    pub fn lists(&self) -> TopologyLists {
+        TopologyLists { store: Arc::clone(&self.inner.store), manager: HasManager::Yes }
     }
 }
 

@@ -12,10 +12,9 @@ use cantle_types::SystemClock;
 use cantle_vault::{Vault, VaultBackend};
 
 use crate::{
+    base::vault_options,
     error::{StartError, StartStep},
-    kms,
-    participant::vault_options,
-    storage,
+    kms, storage,
 };
 
 /// The keys of a configured node, each with its state in the KMS (one DescribeKey each).
@@ -52,7 +51,7 @@ async fn inspect(
     let manager =
         TopologyManager::open(store.store.clone(), vault.clone(), clock, config.initial_protocol_version)
             .await?;
-    let keys = list_keys(&vault, &manager).await;
+    let keys = list_keys(&vault, &manager.into()).await;
     store.close().await;
     Ok(keys?)
 }

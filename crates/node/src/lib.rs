@@ -5,11 +5,15 @@
 //! Invariant: [`Nodes`] that exist have their databases locked and their admin APIs listening; dropping or shutting
 //! them down releases both.
 
+mod base;
 mod error;
+mod identity;
 mod inspect;
+mod key_check;
 mod kms;
 mod nodes;
 mod participant;
+mod running;
 mod state;
 mod storage;
 

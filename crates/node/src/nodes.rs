@@ -13,8 +13,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    base::Surroundings,
     error::{StartError, StartStep},
-    participant::{self, RunningNode, Surroundings},
+    participant,
+    running::RunningNode,
     state::{NodeEvent, NodeState},
 };
 
@@ -59,6 +61,8 @@ pub struct NodeHandle {
     pub node: NodeIdentity,
     /// Its admin API.
     pub admin_address: SocketAddr,
+    /// The public API of a sequencer or domain.
+    pub public_address: Option<SocketAddr>,
     /// What it is doing.
     pub state: watch::Receiver<NodeState>,
     counted: Option<cantle_kms::Counted>,
@@ -123,6 +127,7 @@ impl Nodes {
         let handle = |running: &RunningNode| NodeHandle {
             node: running.node.clone(),
             admin_address: running.admin_address,
+            public_address: running.public_address,
             state: running.state.clone(),
             counted: running.counted.clone(),
         };

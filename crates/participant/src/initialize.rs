@@ -3,10 +3,10 @@
 use cantle_identity::{ChangeError, InitIdError, TopologyManager};
 use cantle_topology::{NamespaceDelegation, OwnerToKeyMapping, TopologyMapping};
 use cantle_types::{Identifier, Member, MemberCode, Namespace, NodeName, UniqueIdentifier};
-use cantle_vault::Vault;
+use cantle_vault::{NamedKeyError, Vault};
 use thiserror::Error;
 
-use crate::keys::{KeyError, keys_by_name};
+use crate::keys::keys_by_name;
 
 /// A participant that could not be initialized. What was made so far is found and used by the next attempt.
 #[derive(Debug, Error)]
@@ -14,7 +14,7 @@ use crate::keys::{KeyError, keys_by_name};
 pub enum InitializeError {
     /// One of its keys could be neither found nor made.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Key(#[from] NamedKeyError),
     /// Its topology transactions were not signed or stored.
     #[error("its topology could not be authorized")]
     Topology(#[source] ChangeError),

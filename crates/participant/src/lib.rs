@@ -11,4 +11,4 @@ mod initialize;
 mod keys;
 
 pub use initialize::{InitializeError, initialize};
-pub use keys::{KeyError, ParticipantKeys, keys_by_name};
+pub use keys::{ParticipantKeys, keys_by_name};

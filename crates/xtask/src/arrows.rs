@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("topology", &["types", "proto", "crypto"]),
     ("identity", &["types", "proto", "crypto", "store", "vault", "topology"]),
     ("participant", &["types", "crypto", "store", "vault", "topology", "identity"]),
+    ("domain-manager", &["types", "crypto", "store", "vault", "topology", "identity"]),
     (
         "admin-api",
         &["types", "proto", "crypto", "kms", "store", "vault", "topology", "identity", "participant"],

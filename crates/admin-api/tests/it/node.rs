@@ -67,7 +67,7 @@ impl Node {
         let handles = AdminHandles {
             node,
             vault: vault.clone(),
-            topology,
+            topology: topology.into(),
             clock,
             ports: BTreeMap::from([("admin".to_owned(), address.port())]),
             health: health_seen,
@@ -175,4 +175,18 @@ async fn reflection_names_the_services_by_cantons_names() {
     ] {
         assert!(names.contains(&name), "{name} is not among {names:?}");
     }
+}
+
+#[tokio::test]
+async fn a_service_that_the_node_lacks_says_so() {
+    use cantle_proto::domain::admin::v0::{
+        DomainManagerStatusRequest, domain_manager_status_service_client::DomainManagerStatusServiceClient,
+    };
+    let node = Node::kms().await;
+    let refused = DomainManagerStatusServiceClient::new(node.channel.clone())
+        .domain_manager_status(DomainManagerStatusRequest {})
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::Unimplemented);
+    assert!(refused.message().contains("participant participant1 has no"), "{}", refused.message());
 }

@@ -14,8 +14,8 @@ fn ops(listed: &[Listed]) -> Vec<TopologyChangeOp> {
 #[tokio::test]
 async fn the_authorized_store_is_always_there() {
     let node = Node::participant().await;
-    assert_eq!(node.manager.stores().await.unwrap(), [TopologyStoreId::Authorized]);
-    assert_eq!(node.manager.list(&ListQuery::default()).await.unwrap(), []);
+    assert_eq!(node.manager.lists().stores().await.unwrap(), [TopologyStoreId::Authorized]);
+    assert_eq!(node.manager.lists().list(&ListQuery::default()).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -25,13 +25,13 @@ async fn lists_are_filtered() {
     let mapping = delegation(&key, &foreign_key(1));
     node.clock.advance(std::time::Duration::from_secs(1));
     node.manager.authorize(Add, mapping.clone(), None, PLAIN).await.unwrap();
-    let before = node.manager.list(&ListQuery::default()).await.unwrap();
+    let before = node.manager.lists().list(&ListQuery::default()).await.unwrap();
     node.clock.advance(std::time::Duration::from_secs(1));
     node.manager.authorize(Remove, mapping, None, PLAIN).await.unwrap();
 
     let list = |query: ListQuery| {
         let manager = node.manager.clone();
-        async move { manager.list(&query).await.unwrap() }
+        async move { manager.lists().list(&query).await.unwrap() }
     };
     let history = ListQuery { time: TimeQuery::HISTORY, ..ListQuery::default() };
     assert_eq!(ops(&list(ListQuery::default()).await), [Add]);
@@ -68,7 +68,7 @@ async fn lists_are_filtered() {
 #[tokio::test]
 async fn a_list_makes_a_snapshot_file() {
     let (node, _) = Node::participant().await.with_namespace().await;
-    let listed = node.manager.list(&ListQuery::default()).await.unwrap();
+    let listed = node.manager.lists().list(&ListQuery::default()).await.unwrap();
     let snapshot = TopologySnapshot { items: listed.into_iter().map(|listed| listed.stored).collect() };
     let read = TopologySnapshot::from_bytes(&snapshot.to_bytes()).unwrap();
     assert_eq!(read, snapshot);

@@ -1,0 +1,3 @@
+//! The domain manager role, over real stores and vaults.
+
+mod initialize;

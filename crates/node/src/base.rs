@@ -1,0 +1,111 @@
+//! What every node has before it is anything in particular: its database, its KMS, its keys.
+
+use std::{path::Path, sync::Arc};
+
+use cantle_admin_api::LogLevel;
+use cantle_config::{CryptoConfig, CryptoProvider as Provider, NodeConfig, SchemeConfig, StorageBackend};
+use cantle_kms::MultiRegion;
+use cantle_kms_aws::StaticCredentials;
+use cantle_store::{Access, NodeIdentity};
+use cantle_types::Clock;
+use cantle_vault::{Schemes, Vault, VaultBackend, VaultOptions};
+use tokio::net::lookup_host;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::{
+    error::StartStep,
+    kms::{self, NodeKms},
+    state::NodeEvent,
+    storage::{self, OpenStore},
+};
+
+/// What a start needs besides the node's own configuration.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) log_level: Arc<dyn LogLevel>,
+    pub(crate) credentials: Option<StaticCredentials>,
+    pub(crate) events: Arc<dyn Fn(NodeEvent) + Send + Sync>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// A node's database, opened and locked, its KMS client, and its keys.
+#[derive(Debug)]
+pub(crate) struct Base {
+    pub(crate) node: NodeIdentity,
+    pub(crate) store: OpenStore,
+    pub(crate) kms: Option<NodeKms>,
+    pub(crate) vault: Vault,
+}
+
+impl Base {
+    /// Opens a node's database and keys. The KMS is not asked.
+    pub(crate) async fn open(
+        config: &NodeConfig,
+        data_dir: &Path,
+        around: &Surroundings,
+    ) -> Result<Self, StartStep> {
+        let node = storage::identity(config);
+        let store = storage::open(config, data_dir, Access::ReadWrite).await?;
+        let kms = match &config.crypto.kms {
+            Some(kms) if config.crypto.provider == Provider::Kms => {
+                Some(kms::connect_kms(&node, kms, around.credentials.clone()).await?)
+            }
+            _ => None,
+        };
+        if kms.is_some() && matches!(config.storage.backend, StorageBackend::Memory) {
+            warn!(
+                "{node} keeps its data in memory and its keys in the KMS: it makes new KMS keys at every start, each \
+                 about 1 USD a month until somebody deletes it; use storage.type = sqlite for anything but a trial"
+            );
+        }
+        let backend = match &kms {
+            Some(NodeKms { kms, .. }) => VaultBackend::Kms(kms.clone()),
+            None => VaultBackend::Jce,
+        };
+        let options = vault_options(&node, &config.crypto)?;
+        let vault = Vault::open(store.store.clone(), backend, options, around.clock.clone()).await?;
+        Ok(Self { node, store, kms, vault })
+    }
+}
+
+/// The first address that a configured host and port stand for; without a port the system chooses one.
+pub(crate) async fn resolve(host: &str, port: Option<u16>) -> Result<std::net::SocketAddr, StartStep> {
+    let address = host.to_owned();
+    match lookup_host((host, port.unwrap_or(0))).await.map(|mut addresses| addresses.next()) {
+        Ok(Some(resolved)) => Ok(resolved),
+        Ok(None) => Err(StartStep::Address { address, source: std::io::ErrorKind::AddrNotAvailable.into() }),
+        Err(source) => Err(StartStep::Address { address, source }),
+    }
+}
+
+/// How a node's vault is set up.
+pub(crate) fn vault_options(node: &NodeIdentity, crypto: &CryptoConfig) -> Result<VaultOptions, StartStep> {
+    use cantle_store::CryptoProvider;
+    let provider = match crypto.provider {
+        Provider::Jce => CryptoProvider::Jce,
+        Provider::Kms => CryptoProvider::Kms,
+    };
+    let mut options = VaultOptions::new(node.clone(), provider);
+    let SchemeConfig { default, allowed, .. } = &crypto.signing;
+    options.signing =
+        Schemes::new(provider, Some(named(*default)), Some(allowed.iter().copied().map(named).collect()))?;
+    let SchemeConfig { default, allowed, .. } = &crypto.encryption;
+    options.encryption =
+        Schemes::new(provider, Some(named(*default)), Some(allowed.iter().copied().map(named).collect()))?;
+    if let Some(kms) = &crypto.kms {
+        options.custom_tags = kms.custom_tags.clone();
+        options.multi_region = if kms.multi_region_key { MultiRegion::Yes } else { MultiRegion::No };
+        options.create_key_check = kms::creation_poll(&kms.create_key_check);
+    }
+    Ok(options)
+}
+
+/// The same scheme in the crates that do not know each other: both have Canton's name of it.
+fn named<A: std::fmt::Display, B: std::str::FromStr>(scheme: A) -> B
+where
+    B::Err: std::fmt::Debug,
+{
+    scheme.to_string().parse().expect("both crates have the scheme names of Canton's configuration")
+}
