@@ -14,6 +14,7 @@ mod key;
 mod member;
 mod protocol_version;
 mod text;
+mod timestamp;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::IdentifierError;
@@ -21,3 +22,4 @@ pub use identifier::{DomainId, Fingerprint, Identifier, Namespace, PartyId, Uniq
 pub use key::{DomainAlias, KeyName, KeyPurpose, NodeName, TopologyElementId, UnknownKeyPurpose};
 pub use member::{Member, MemberCode, ParticipantId};
 pub use protocol_version::{ProtocolVersion, UnsupportedProtocolVersion};
+pub use timestamp::{CantonTimestamp, TimestampOutOfRange};

@@ -29,6 +29,24 @@ impl ProtocolVersion {
             Self::V7 => 7,
         }
     }
+
+    /// The version as nodes tell it each other, `5.0.0` or `7.0.0`.
+    #[must_use]
+    pub fn semantic(self) -> &'static str {
+        match self {
+            Self::V5 => "5.0.0",
+            Self::V7 => "7.0.0",
+        }
+    }
+
+    /// Reads what [`ProtocolVersion::semantic`] writes.
+    ///
+    /// # Errors
+    /// When the text names another version, or none.
+    pub fn from_semantic(text: &str) -> Result<Self, UnsupportedProtocolVersion> {
+        let known = Self::ALL.into_iter().find(|version| version.semantic() == text);
+        known.ok_or_else(|| UnsupportedProtocolVersion { version: crate::error::shortened(text) })
+    }
 }
 
 impl fmt::Display for ProtocolVersion {
