@@ -16,6 +16,7 @@ mod encryption_private;
 mod error;
 mod hash;
 mod hkdf;
+mod hmac;
 mod key_pair;
 mod proto;
 mod public_key;
@@ -37,6 +38,7 @@ pub use error::{
 };
 pub use hash::{Hash, HashBuilder, digest, fingerprint};
 pub use hkdf::{HkdfError, hkdf};
+pub use hmac::hmac_sha256;
 pub use key_pair::KeyPair;
 pub use proto::{key_purpose_from_proto, key_purpose_to_proto};
 pub use public_key::PublicKey;
