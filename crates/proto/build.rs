@@ -5,6 +5,13 @@ use std::{env, error::Error, fs};
 
 use prost::Message as _;
 
+/// Fields that hold messages within messages, which are read in place: as often as they are nested, and at their size,
+/// copies would cost more memory than the message has.
+const SHARED_BYTES: [&str; 2] = [
+    ".com.digitalasset.canton.protocol.v0.Envelope.content",
+    ".com.digitalasset.canton.protocol.v1.BlindableNode",
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from("proto");
     println!("cargo::rerun-if-changed={}", root.display());
@@ -18,8 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut foreign = descriptors.clone();
     foreign.file.retain(|file| file.package() == "google.rpc");
     tonic_prost_build::configure().compile_fds(foreign)?;
-    tonic_prost_build::configure()
-        .extern_path(".google.rpc", "crate::google::rpc")
+    let builder = tonic_prost_build::configure().extern_path(".google.rpc", "crate::google::rpc");
+    SHARED_BYTES
+        .iter()
+        .fold(builder, |builder, path| builder.bytes(path))
         .compile_fds(descriptors.clone())?;
 
     for file in &mut descriptors.file {

@@ -100,6 +100,14 @@ pub mod protocol {
     pub mod v3 {
         tonic::include_proto!("com.digitalasset.canton.protocol.v3");
     }
+    /// Package `com.digitalasset.canton.protocol.v4`.
+    pub mod v4 {
+        tonic::include_proto!("com.digitalasset.canton.protocol.v4");
+    }
+    /// Package `com.digitalasset.canton.protocol.v5`.
+    pub mod v5 {
+        tonic::include_proto!("com.digitalasset.canton.protocol.v5");
+    }
 }
 
 /// Time of domains.

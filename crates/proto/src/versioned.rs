@@ -6,6 +6,7 @@
 //! signatures and hashes therefore keep the bytes that were received.
 
 use prost::Message;
+use prost::bytes::Bytes;
 
 /// Why bytes are not a versioned message.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,24 @@ struct Wrapper {
 #[must_use]
 pub fn wrap(data: &[u8], version: i32) -> Vec<u8> {
     Wrapper { data: Some(data.to_vec()), version }.encode_to_vec()
+}
+
+/// The wrapper around bytes that are shared.
+#[derive(Clone, PartialEq, Eq, Message)]
+struct SharedWrapper {
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    data: Option<Bytes>,
+    #[prost(int32, tag = "2")]
+    version: i32,
+}
+
+/// As [`unwrap`], without a copy: the message's bytes are a part of the given ones.
+///
+/// # Errors
+/// When the bytes are not a wrapper, or one without data.
+pub fn unwrap_shared(bytes: Bytes) -> Result<(Bytes, i32), VersionedError> {
+    let SharedWrapper { data, version } = SharedWrapper::decode(bytes).map_err(VersionedError::Malformed)?;
+    Ok((data.ok_or(VersionedError::MissingData)?, version))
 }
 
 /// Takes the message's bytes and its proto version out of the wrapper.
@@ -91,7 +110,10 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
-            if let Ok((data, version)) = unwrap(&bytes) {
+            let shared = unwrap_shared(Bytes::from(bytes.clone())).ok();
+            let copied = unwrap(&bytes).ok();
+            prop_assert_eq!(shared.map(|(data, version)| (data.to_vec(), version)), copied.clone());
+            if let Some((data, version)) = copied {
                 prop_assert_eq!(unwrap(&wrap(&data, version)).unwrap(), (data, version));
             }
         }
