@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["types", "crypto"]),
     ("vault", &["types", "crypto", "kms", "store"]),
     ("topology", &["types", "proto", "crypto"]),
+    ("protocol", &["types", "proto", "crypto", "topology"]),
     ("identity", &["types", "proto", "crypto", "store", "vault", "topology"]),
     ("participant", &["types", "crypto", "store", "vault", "topology", "identity"]),
     ("domain-manager", &["types", "crypto", "store", "vault", "topology", "identity"]),
