@@ -1,6 +1,6 @@
 //! `cantle kms-server`: AWS KMS on loopback until stopped.
 
-use cantle_kms_server::{Authentication, Credentials, RateLimits, Server, ServerOptions};
+use cantle_kms_server::{Authentication, Credentials, RateLimits, Server, ServerOptions, StartError};
 
 use crate::{
     cli::{KmsServer, RateLimits as Limits},
@@ -10,11 +10,19 @@ use crate::{
 
 pub(crate) async fn run(arguments: &KmsServer) -> Result<(), Failure> {
     let mut stop = Stop::listen().map_err(Failure::running)?;
-    let server = Server::start(options(arguments)?).await.map_err(Failure::running)?;
+    let server = Server::start(options(arguments)?).await.map_err(failure)?;
     eprintln!("ready: kms-server {}", server.endpoint());
     stop.requested().await;
     server.shutdown().await;
     Ok(())
+}
+
+/// What the operator wrote is wrong, or the machine does not let it run.
+fn failure(error: StartError) -> Failure {
+    match error {
+        StartError::Faults(_) | StartError::Account { .. } | StartError::NoCallers => Failure::usage(error),
+        error => Failure::running(error),
+    }
 }
 
 fn options(arguments: &KmsServer) -> Result<ServerOptions, Failure> {

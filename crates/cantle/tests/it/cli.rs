@@ -48,6 +48,22 @@ fn check_resolved_prints_sorted_json_without_secrets() {
 }
 
 #[test]
+fn kms_server_exits_with_2_when_a_file_it_is_given_is_wrong() {
+    let workplace = Workplace::new(SIX);
+    let wrong = workplace.write("wrong.json", r#"[{"kind": "earthquake"}]"#);
+    let wrong = wrong.to_str().unwrap();
+    for option in ["--faults", "--credentials"] {
+        for file in [wrong, "missing.json"] {
+            let finished = workplace.finish(&["kms-server", "--address", "127.0.0.1:0", option, file]);
+            assert_eq!(finished.status.code(), Some(2), "{option} {file}: {}", finished.stderr);
+            assert!(finished.stderr.contains(file), "{option} {file}: {}", finished.stderr);
+        }
+    }
+    let finished = workplace.finish(&["kms-server", "--address", "127.0.0.1:0", "--account", "12"]);
+    assert_eq!(finished.status.code(), Some(2), "{}", finished.stderr);
+}
+
+#[test]
 fn every_sample_of_the_documentation_is_valid() {
     let workplace = Workplace::new(SIX);
     let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/samples");
