@@ -73,6 +73,35 @@ pub(crate) const PRINCIPAL: Text = Text {
         text.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c))
     })),
 };
+pub(crate) const SERVICE_PRINCIPAL: Text = Text {
+    min: 1,
+    max: 128,
+    pattern: Some(("^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$", |text| {
+        let mut labels = 0;
+        text.split('.').all(|label| {
+            labels += 1;
+            !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        }) && labels >= 3
+    })),
+};
+pub(crate) const SOURCE_ARN: Text = Text {
+    min: 20,
+    max: 512,
+    pattern: Some(("^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$", |text| {
+        let word =
+            |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let [scheme, partition, service, region, account, resource] = parts.as_slice() else { return false };
+        *scheme == "arn"
+            && partition.strip_prefix("aws").is_some_and(word)
+            && !service.is_empty()
+            && word(service)
+            && word(region)
+            && account.len() == 12
+            && account.bytes().all(|b| b.is_ascii_digit())
+            && !resource.is_empty()
+    })),
+};
 pub(crate) const REGION: Text = Text {
     min: 1,
     max: 32,
@@ -394,6 +423,30 @@ impl<'a> Fields<'a> {
         texts
     }
 
+    /// A list of an enum's names, up to `max` of them.
+    pub(crate) fn names(&self, name: &str, set: &[&str], max: usize, need: Need) -> Vec<&'a str> {
+        let list = self.list(name, need);
+        let path = self.path(name);
+        let mut names = Vec::with_capacity(list.len());
+        for value in list {
+            match value.as_str() {
+                Some(text) => names.push(text),
+                None => self.mistype(value, "a String"),
+            }
+        }
+        let shown = || Cow::Owned(format!("'[{}]' ", names.join(", ")));
+        if list.len() > max {
+            self.violate(shown(), &path, &format!("Member must have length less than or equal to {max}"));
+        }
+        if names.iter().any(|name| !set.contains(name)) {
+            let set = set.join(", ");
+            let constraint =
+                format!("Member must satisfy constraint: [Member must satisfy enum value set: [{set}]]");
+            self.violate(shown(), &path, &constraint);
+        }
+        names
+    }
+
     pub(crate) fn grant_tokens(&self) -> Vec<&'a str> {
         self.texts("GrantTokens", GRANT_TOKEN, 10, Need::Optional)
     }
@@ -516,6 +569,31 @@ mod tests {
             fields.integer("Limit", 1, 1000);
         });
         assert_eq!(error, "SerializationException: NUMBER_VALUE can not be converted to a String");
+    }
+
+    #[test]
+    fn lists_of_names_are_shown_whole() {
+        assert_eq!(
+            message(json!({"Operations": ["Sign", "Dance"]}), |fields| {
+                fields.names("Operations", &["Sign", "Verify"], 9, Need::Required);
+            }),
+            "ValidationException: 1 validation error detected: Value '[Sign, Dance]' at 'operations' failed to satisfy \
+             constraint: Member must satisfy constraint: [Member must satisfy enum value set: [Sign, Verify]]"
+        );
+    }
+
+    #[test]
+    fn principals_of_services_and_sources_follow_the_pattern() {
+        let (_, holds) = SERVICE_PRINCIPAL.pattern.unwrap();
+        assert!(holds("s3.amazonaws.com") && holds("a-b.us-east-1.amazonaws.com"));
+        assert!(!holds("amazonaws.com") && !holds("s3..com") && !holds("s_3.amazonaws.com"));
+        let (_, holds) = SOURCE_ARN.pattern.unwrap();
+        assert!(
+            holds("arn:aws:s3::111122223333:bucket") && holds("arn:aws-cn:ec2:cn-north-1:111122223333:a:b")
+        );
+        assert!(
+            !holds("arn:aws:s3:::bucket") && !holds("arn:aws:s3::111122223333:") && !holds("arn:AWS:s3::1:b")
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
         material::Parsed,
         spec::{KeySpec, KeyUsage, Origin},
     },
+    model::fields::Need,
     state::key::{Key, KeyId, MultiRegion, Status},
 };
 
@@ -186,15 +187,18 @@ pub(super) fn get_public_key(call: &Call) -> Answer {
 pub(super) fn list_keys(call: &Call) -> Answer {
     let fields = call.fields();
     let page = Page::read(&fields, 100, 1000);
+    let owners = fields.names("ResourceOwners", &["SELF", "OTHER_ACCOUNTS_VIA_RAM"], 2, Need::Optional);
     fields.finish()?;
     call.authorize("kms:ListKeys", "*")?;
+    // No account shares its keys through RAM here.
+    let others_only = !owners.is_empty() && !owners.contains(&"SELF");
     let after = page.after()?;
     let after = match after.as_str() {
         "" => None,
         id => Some(KeyId::parse(id).ok_or_else(invalid_marker)?),
     };
     let mut keys = call.partition().keys_after(after, page.limit + 1);
-    keys.retain(|key| !key.is_gone(call.now_ms));
+    keys.retain(|key| !others_only && !key.is_gone(call.now_ms));
     Ok(page.answer(
         "Keys",
         keys,

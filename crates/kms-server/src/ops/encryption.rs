@@ -12,12 +12,11 @@ use crate::{
         signing,
         spec::{EncryptionAlgorithm, KeyUsage},
     },
-    model::fields::{Fields, KEY_ID, Need, Text},
+    model::fields::{Fields, KEY_ID, Need},
     state::key::{Key, MaterialState},
 };
 
 const ALGORITHM_SET: &str = "[SYMMETRIC_DEFAULT, RSAES_OAEP_SHA_1, RSAES_OAEP_SHA_256, SM2PKE]";
-const ANY: Text = Text { min: 0, max: 64, pattern: None };
 
 fn algorithm(fields: &Fields<'_>, name: &str) -> EncryptionAlgorithm {
     fields
@@ -207,7 +206,7 @@ pub(super) fn encrypt(call: &Call) -> Answer {
 
 /// With `IGNORE_CIPHERTEXT` a dry run needs none.
 fn ciphertext(fields: &Fields<'_>, dry_run: bool) -> Vec<u8> {
-    let modifiers = fields.texts("DryRunModifiers", ANY, usize::MAX, Need::Optional);
+    let modifiers = fields.names("DryRunModifiers", &["IGNORE_CIPHERTEXT"], usize::MAX, Need::Optional);
     let ignored = dry_run && modifiers.contains(&"IGNORE_CIPHERTEXT");
     let need = if ignored { Need::Optional } else { Need::Required };
     fields.blob("CiphertextBlob", 6144, need).unwrap_or_default()

@@ -11,7 +11,9 @@ use crate::{
         material::random_bytes,
         spec::{KeySpec, KeyUsage},
     },
-    model::fields::{GRANT_ID, GRANT_NAME, GRANT_TOKEN, KEY_ID, Need, PRINCIPAL, Text},
+    model::fields::{
+        Fields, GRANT_ID, GRANT_NAME, GRANT_TOKEN, KEY_ID, Need, PRINCIPAL, SERVICE_PRINCIPAL, SOURCE_ARN,
+    },
     state::key::{Grant, Home, Key, KeyId},
 };
 
@@ -36,8 +38,9 @@ const OPERATIONS: &[&str] = &[
     "GenerateMac",
     "VerifyMac",
     "DeriveSharedSecret",
+    "Encapsulate",
+    "Decapsulate",
 ];
-const ANY: Text = Text { min: 0, max: 128, pattern: None };
 
 /// Whether a grant for a key may name an operation.
 fn fits(key: &Key, operation: &str) -> bool {
@@ -51,6 +54,8 @@ fn fits(key: &Key, operation: &str) -> bool {
         "GenerateMac" | "VerifyMac" => key.usage == KeyUsage::GenerateVerifyMac,
         "DeriveSharedSecret" => key.usage == KeyUsage::KeyAgreement,
         "GetPublicKey" => !key.spec.is_symmetric(),
+        // No key here has a spec for these.
+        "Encapsulate" | "Decapsulate" => false,
         _ => true,
     }
 }
@@ -95,27 +100,36 @@ fn render(key: &Key, grant: &Grant) -> Value {
     Value::Object(entry)
 }
 
+/// Whether a request names principals that are AWS services; none is played here.
+fn service_principals(fields: &Fields<'_>) -> bool {
+    let named = |name| fields.text(name, SERVICE_PRINCIPAL, Need::Optional).is_some();
+    // Both are read, so that both are validated.
+    named("GranteeServicePrincipal") | named("RetiringServicePrincipal")
+}
+
 pub(super) fn create_grant(call: &Call) -> Answer {
     let fields = call.fields();
     let key_id = fields.key_id();
-    let grantee = fields.text("GranteePrincipal", PRINCIPAL, Need::Required).unwrap_or_default();
+    let grantee = fields.text("GranteePrincipal", PRINCIPAL, Need::Optional);
     let retiring = fields.text("RetiringPrincipal", PRINCIPAL, Need::Optional);
-    let operations = fields.texts("Operations", ANY, usize::MAX, Need::Required);
+    let operations = fields.names("Operations", OPERATIONS, usize::MAX, Need::Required);
     let constraints = fields.structure("Constraints", |inner| {
         let context = |name: &str| inner.has(name).then(|| inner.context(name));
-        (context("EncryptionContextEquals"), context("EncryptionContextSubset"))
+        let source = inner.text("SourceArn", SOURCE_ARN, Need::Optional);
+        (context("EncryptionContextEquals"), context("EncryptionContextSubset"), source)
     });
+    let services = service_principals(&fields);
     fields.grant_tokens();
     let name = fields.text("Name", GRANT_NAME, Need::Optional).unwrap_or_default();
     let dry_run = fields.dry_run();
     fields.finish()?;
-    if let Some(unknown) = operations.iter().find(|operation| !OPERATIONS.contains(operation)) {
-        return Err(KmsError::validation(format!(
-            "1 validation error detected: Value '[{unknown}]' at 'operations' failed to satisfy constraint: Member \
-             must satisfy constraint: [Member must satisfy enum value set: [{}]]",
-            OPERATIONS.join(", ")
-        )));
+    let (context_equals, context_subset, source) = constraints.unwrap_or_default();
+    if services || source.is_some() {
+        return Err(KmsError::unsupported_operation("Grants to AWS services are not supported here."));
     }
+    let grantee = grantee.ok_or_else(|| {
+        KmsError::validation("Either GranteePrincipal or GranteeServicePrincipal is required.")
+    })?;
     for principal in [Some(grantee), retiring].into_iter().flatten() {
         if crate::auth::file::account_of(principal).is_none() {
             return Err(KmsError::invalid_arn(format!(
@@ -126,7 +140,6 @@ pub(super) fn create_grant(call: &Call) -> Answer {
     if operations.is_empty() {
         return Err(KmsError::validation("A grant must allow at least one operation."));
     }
-    let (context_equals, context_subset) = constraints.unwrap_or_default();
     let key = call.permitted(key_id)?.key;
     call.check_usable(&key)?;
     if let Some(unfit) = operations.iter().find(|operation| !fits(&key, operation)) {
@@ -195,7 +208,11 @@ pub(super) fn list_grants(call: &Call) -> Answer {
     let key_id = fields.key_id();
     let id = fields.text("GrantId", GRANT_ID, Need::Optional);
     let grantee = fields.text("GranteePrincipal", PRINCIPAL, Need::Optional);
+    let services = service_principals(&fields);
     fields.finish()?;
+    if services {
+        return Err(KmsError::validation("GranteeServicePrincipal can only be used by a service principal."));
+    }
     let key = call.permitted(key_id)?.key;
     call.check_not_deleting(&key)?;
     let after = page.after()?;
@@ -213,8 +230,18 @@ pub(super) fn list_grants(call: &Call) -> Answer {
 pub(super) fn list_retirable_grants(call: &Call) -> Answer {
     let fields = call.fields();
     let page = Page::read(&fields, 50, 100);
-    let retiring = fields.text("RetiringPrincipal", PRINCIPAL, Need::Required).unwrap_or_default();
+    let retiring = fields.text("RetiringPrincipal", PRINCIPAL, Need::Optional);
+    let services = service_principals(&fields);
     fields.finish()?;
+    let retiring = match (retiring, services) {
+        (Some(retiring), false) => retiring,
+        (None, false) => return Err(KmsError::validation("RetiringPrincipal is required.")),
+        (_, true) => {
+            return Err(KmsError::validation(
+                "RetiringServicePrincipal can only be used by a service principal.",
+            ));
+        }
+    };
     if crate::auth::file::account_of(retiring).is_none() {
         return Err(KmsError::invalid_arn(format!("ARN does not refer to a valid principal: {retiring}")));
     }
