@@ -169,8 +169,8 @@ pub(crate) fn import(spec: KeySpec, bytes: &[u8]) -> Result<SecretBytes, Materia
             Zeroizing::new(bytes.as_ref().to_vec())
         }
         KeySpec::MlDsa44 | KeySpec::MlDsa65 | KeySpec::MlDsa87 => return Err(failed()),
-        // AWS takes HMAC material of 20 to 1024 bytes, by spec; a symmetric key must have 256 bits.
-        spec if spec.is_hmac() && (bytes.len() < 20 || bytes.len() > 1024) => return Err(failed()),
+        // At least as long as the hash, at most as long as its block. A symmetric key must have 256 bits.
+        spec if spec.is_hmac() && !spec.imported_hmac_len().contains(&bytes.len()) => return Err(failed()),
         _ => Zeroizing::new(bytes.to_vec()),
     };
     parse(spec, &secret)?;
@@ -244,7 +244,17 @@ mod tests {
         assert!(parse(KeySpec::EccNistP384, &secret).is_err());
         assert!(import(KeySpec::Rsa2048, &secret).is_err());
         assert!(import(KeySpec::SymmetricDefault, &secret).is_err());
-        assert!(import(KeySpec::Hmac256, &[0; 4]).is_err());
+        for (spec, shortest, longest) in [
+            (KeySpec::Hmac224, 28, 64),
+            (KeySpec::Hmac256, 32, 64),
+            (KeySpec::Hmac384, 48, 128),
+            (KeySpec::Hmac512, 64, 128),
+        ] {
+            assert!(import(spec, &vec![7; shortest]).is_ok() && import(spec, &vec![7; longest]).is_ok());
+            assert!(
+                import(spec, &vec![7; shortest - 1]).is_err() && import(spec, &vec![7; longest + 1]).is_err()
+            );
+        }
     }
 
     #[test]

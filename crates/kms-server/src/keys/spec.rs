@@ -204,6 +204,15 @@ impl KeySpec {
     }
 }
 
+impl KeySpec {
+    /// The lengths of HMAC material that may be imported, in bytes.
+    pub(crate) const fn imported_hmac_len(self) -> std::ops::RangeInclusive<usize> {
+        let shortest = self.symmetric_len();
+        let block = if matches!(self, Self::Hmac224 | Self::Hmac256) { 64 } else { 128 };
+        shortest..=block
+    }
+}
+
 impl SigningAlgorithm {
     /// The length of the digest the algorithm signs, in bytes.
     pub(crate) const fn digest_len(self) -> usize {
