@@ -15,6 +15,8 @@ mod policies;
 pub(crate) mod rotation;
 mod signing;
 mod tags;
+#[cfg(test)]
+mod wycheproof;
 
 use crate::{
     call::{Answer, Call},

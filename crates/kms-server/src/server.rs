@@ -306,6 +306,12 @@ impl Server {
         self.service.clock.advance(by);
     }
 
+    /// What the requests share, for tests of the operations.
+    #[cfg(test)]
+    pub(crate) fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
     /// Stops accepting, lets requests under way finish (up to 5 s), writes what is left.
     pub async fn shutdown(mut self) {
         self.stop.send_replace(true);

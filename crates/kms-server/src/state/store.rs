@@ -236,6 +236,12 @@ impl Store {
         })
     }
 
+    /// Puts another key in the place of a material's.
+    #[cfg(test)]
+    pub(crate) fn put_parsed(&self, material: &Material, parsed: Parsed) {
+        self.parsed.put(material.number, parsed);
+    }
+
     /// The log position that an answer given now depends on.
     pub(crate) fn position(&self) -> u64 {
         self.log.as_ref().map_or(0, Log::appended)

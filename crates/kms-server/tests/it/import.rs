@@ -29,7 +29,7 @@ async fn parameters(client: &Client, key: &Value, wrapping: &str) -> Value {
 }
 
 /// An import request with the material wrapped by AES under RSA.
-async fn wrapped(client: &Client, key: &Value, material: &[u8]) -> Value {
+pub(crate) async fn wrapped(client: &Client, key: &Value, material: &[u8]) -> Value {
     let parameters = parameters(client, key, "RSA_AES_KEY_WRAP_SHA_256").await;
     let mut wrapped = oaep(&parameters["PublicKey"], &[5; 32]);
     let kek = AesKek::new(&AES_256, &[5; 32]).unwrap();
@@ -41,7 +41,8 @@ async fn wrapped(client: &Client, key: &Value, material: &[u8]) -> Value {
     })
 }
 
-async fn external(client: &Client, spec: &str, usage: &str) -> Value {
+/// A key that waits for its material.
+pub(crate) async fn external(client: &Client, spec: &str, usage: &str) -> Value {
     let request = json!({"KeySpec": spec, "KeyUsage": usage, "Origin": "EXTERNAL"});
     client.ok("CreateKey", request).await["KeyMetadata"].clone()
 }

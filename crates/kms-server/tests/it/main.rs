@@ -4,6 +4,7 @@
 
 mod access;
 mod client;
+mod crash;
 mod encryption;
 mod import;
 mod lifecycle;
@@ -12,3 +13,4 @@ mod persistence;
 mod protocol;
 mod signing;
 mod sts;
+mod wycheproof;
