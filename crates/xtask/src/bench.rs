@@ -1,8 +1,11 @@
-//! `cargo xtask bench`: the figures of a participant, as ratios in one run against `cantle kms-server`.
+//! `cargo xtask bench`: the figures of a participant, as ratios in one run against `cantle kms-server`; and
+//! `cargo xtask bench kms-server`: those of that server itself.
 //!
 //! Everything is built in release mode; the processes are those an operator runs. A bound that is not kept is printed
 //! as such and ends the run with an error.
 
+mod kms_server;
+mod load;
 mod process;
 mod signature;
 mod startup;
@@ -10,14 +13,44 @@ mod startup;
 use std::{path::Path, process::Command};
 
 use anyhow::{Context, bail};
+use clap::{ValueEnum, builder::PossibleValue};
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Subject {
+    /// A participant whose keys are in a KMS.
+    #[default]
+    Participant,
+    /// AWS KMS on loopback.
+    KmsServer,
+}
+
+impl Subject {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Participant => "participant",
+            Self::KmsServer => "kms-server",
+        }
+    }
+}
+
+impl ValueEnum for Subject {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Participant, Self::KmsServer]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
 
 /// Builds in release mode and runs [`measure`] there.
-pub(crate) fn run() -> anyhow::Result<()> {
+pub(crate) fn run(subject: Subject) -> anyhow::Result<()> {
     // The whole workspace, so that nothing is built twice with other features.
     finish(Command::new(env!("CARGO")).args(["build", "--release", "--workspace", "--bins"]))?;
     let debug = std::env::current_exe()?;
     let target = debug.parent().and_then(Path::parent).context("xtask runs from cargo's target folder")?;
-    finish(Command::new(target.join("release").join("xtask")).arg("measure"))
+    finish(Command::new(target.join("release").join("xtask")).args(["measure", subject.name()]))
 }
 
 fn finish(command: &mut Command) -> anyhow::Result<()> {
@@ -26,14 +59,19 @@ fn finish(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// Measures, in a release build.
-pub(crate) fn measure() -> anyhow::Result<()> {
+pub(crate) fn measure(subject: Subject) -> anyhow::Result<()> {
     if cfg!(debug_assertions) {
         bail!("this is a debug build; use `cargo xtask bench`");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut figures = Figures::default();
-    runtime.block_on(signature::measure(&mut figures))?;
-    startup::measure(&mut figures)?;
+    match subject {
+        Subject::Participant => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(signature::measure(&mut figures))?;
+            startup::measure(&mut figures)?;
+        }
+        Subject::KmsServer => kms_server::measure(&mut figures)?,
+    }
     figures.finish()
 }
 

@@ -24,17 +24,25 @@ struct Arguments {
 enum Task {
     /// Fails when a crate depends on one of ours that it may not see
     Arrows,
-    /// Measures a participant in release mode against `cantle kms-server`
-    Bench,
+    /// Measures in release mode
+    Bench {
+        /// What is measured
+        #[arg(value_enum, default_value_t)]
+        subject: bench::Subject,
+    },
     /// What `bench` runs once all is built
     #[command(hide = true)]
-    Measure,
+    Measure {
+        /// What is measured
+        #[arg(value_enum)]
+        subject: bench::Subject,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Arrows => arrows::check(),
-        Task::Bench => bench::run(),
-        Task::Measure => bench::measure(),
+        Task::Bench { subject } => bench::run(subject),
+        Task::Measure { subject } => bench::measure(subject),
     }
 }

@@ -66,3 +66,11 @@ pub(crate) fn daemon(folder: &Path, config: &Path, data: &str) -> anyhow::Result
     process.wait_for("ready: participant", LONG)?;
     Ok((process, started.elapsed()))
 }
+
+/// VmRSS in megabytes.
+pub(crate) fn resident(process: u32) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
+    let kilobytes: f64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+    Ok(kilobytes * 1024.0 / 1e6)
+}

@@ -2,8 +2,6 @@
 
 use std::{fs, time::Duration};
 
-use anyhow::Context;
-
 use super::{Figures, median, process};
 
 const RUNS: usize = 5;
@@ -31,7 +29,7 @@ pub(crate) fn measure(figures: &mut Figures) -> anyhow::Result<()> {
 
     let (daemon, again) = process::daemon(folder.path(), &config, "data0")?;
     figures.at_most("existing identity to ready, KMS at 50 ms", again.as_secs_f64() * 1000.0, 1000.0, "ms");
-    figures.at_most("  resident memory, idle", resident(daemon.id())?, 60.0, "MB");
+    figures.at_most("  resident memory, idle", process::resident(daemon.id())?, 60.0, "MB");
     let log = daemon.terminate(process::LONG)?.stderr;
     let requests = log.lines().filter(|line| line.contains("Sending request [")).count();
     let checks = log.lines().filter(|line| line.contains("RetrieveMetadataRequest(")).count();
@@ -42,14 +40,6 @@ pub(crate) fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     figures.only("size of the binary", count(usize::try_from(size)?) / 1e6, "MB");
     kms.terminate(process::LONG)?;
     Ok(())
-}
-
-/// VmRSS in megabytes.
-fn resident(process: u32) -> anyhow::Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-    let kilobytes: f64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
-    Ok(kilobytes * 1024.0 / 1e6)
 }
 
 fn count(count: usize) -> f64 {
