@@ -3,26 +3,21 @@
 //!
 //! Names, order and defaults are Canton's. Source: <https://docs.daml.com/2.10.0/canton/usermanual/console.html>.
 
+mod argument;
+mod bind;
+mod group;
+mod kinds;
+
 use std::sync::Arc;
 
-use crate::failure::{Failure, suggestion};
-use crate::node::{Locality, Node, NodeKind};
-use crate::value::{CallArgs, Data, Instance, enum_constant};
+pub(crate) use argument::node_of;
+pub(crate) use bind::{Apply, Bound, Signature, bind_args};
+pub(crate) use group::{Group, help_about};
+pub(crate) use kinds::Kinds;
 
-/// The kinds of node that have a command.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Kinds(&'static [NodeKind]);
-
-impl Kinds {
-    pub(crate) const ALL: Self = Self(&NodeKind::ALL);
-    /// Nodes with a topology manager of their own.
-    pub(crate) const WITH_TOPOLOGY: Self =
-        Self(&[NodeKind::Participant, NodeKind::Domain, NodeKind::DomainManager]);
-
-    fn contains(self, kind: NodeKind) -> bool {
-        self.0.contains(&kind)
-    }
-}
+use crate::failure::Failure;
+use crate::node::{Node, NodeKind};
+use crate::value::{CallArgs, Data, duration, enum_constant};
 
 /// What a parameter is when it is left out.
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +26,16 @@ pub(crate) enum Default {
     None,
     EmptyText,
     EmptySet,
+    EmptyList,
     False,
     True,
     Int(i64),
+    Text(&'static str),
     Constant(&'static str, &'static str),
     /// Canton's bounded time for topology changes to spread.
     Bounded,
+    /// As long as a ping may take.
+    Ping,
 }
 
 /// A parameter.
@@ -46,16 +45,23 @@ pub(crate) struct Param {
     /// Its type, as the signature shows it.
     pub(crate) shape: &'static str,
     pub(crate) default: Default,
+    /// A node that may stand at any place among the positional arguments.
+    floats: bool,
 }
 
 /// A parameter that must be given.
 pub(crate) const fn required(name: &'static str, shape: &'static str) -> Param {
-    Param { name, shape, default: Default::Required }
+    Param { name, shape, default: Default::Required, floats: false }
 }
 
 /// A parameter that may be left out.
 pub(crate) const fn optional(name: &'static str, shape: &'static str, default: Default) -> Param {
-    Param { name, shape, default }
+    Param { name, shape, default, floats: false }
+}
+
+/// A node that must be given, at any place among the positional arguments: Canton's releases differ in where it stands.
+pub(crate) const fn floating(name: &'static str, shape: &'static str) -> Param {
+    Param { name, shape, default: Default::Required, floats: true }
 }
 
 /// How a command is used.
@@ -80,16 +86,8 @@ pub(crate) struct Spec {
 
 impl Spec {
     pub(crate) fn signature(&self) -> String {
-        let params: Vec<String> = self
-            .params
-            .iter()
-            .map(|param| match default_text(param.default) {
-                Some(default) => format!("{}: {} = {default}", param.name, param.shape),
-                None => format!("{}: {}", param.name, param.shape),
-            })
-            .collect();
         match self.style {
-            Style::Command => format!("{}({})", self.path, params.join(", ")),
+            Style::Command => Signature { path: self.path, params: self.params }.to_string(),
             Style::Property => self.path.to_owned(),
         }
     }
@@ -110,49 +108,52 @@ fn default_text(default: Default) -> Option<String> {
         Default::Bounded => "bounded".to_owned(),
         Default::EmptyText => "\"\"".to_owned(),
         Default::EmptySet => "Set()".to_owned(),
+        Default::EmptyList => "Seq()".to_owned(),
         Default::False => "false".to_owned(),
         Default::True => "true".to_owned(),
         Default::Int(value) => value.to_string(),
+        Default::Text(text) => format!("\"{text}\""),
         Default::Constant(enumeration, constant) => format!("{enumeration}.{constant}"),
+        Default::Ping => "ping timeout".to_owned(),
     })
 }
 
 fn default_data(default: Default) -> Option<Data> {
     Some(match default {
         Default::Required => return None,
-        Default::None | Default::Bounded => Data::None,
+        Default::None => Data::None,
+        Default::Bounded => duration::bounded(),
         Default::EmptyText => Data::text(""),
-        Default::EmptySet => Data::list(Vec::new()),
+        Default::EmptySet | Default::EmptyList => Data::list(Vec::new()),
         Default::False => Data::Bool(false),
         Default::True => Data::Bool(true),
         Default::Int(value) => Data::Int(value),
+        Default::Text(text) => Data::text(text),
         Default::Constant(enumeration, constant) => enum_constant(enumeration, constant),
+        Default::Ping => duration::ping(),
     })
 }
 
 /// A command with the node it is for and its arguments, one a parameter.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
-    pub(crate) node: &'a Arc<Node>,
+    pub(crate) node: Arc<Node>,
     pub(crate) spec: &'static Spec,
-    values: Vec<Data>,
+    bound: Bound<'a>,
+}
+
+impl<'a> std::ops::Deref for Call<'a> {
+    type Target = Bound<'a>;
+
+    fn deref(&self) -> &Bound<'a> {
+        &self.bound
+    }
 }
 
 impl Call<'_> {
-    /// The argument of a parameter of this command.
-    pub(crate) fn value(&self, name: &str) -> &Data {
-        let index = self.spec.params.iter().position(|param| param.name == name);
-        index.and_then(|index| self.values.get(index)).unwrap_or(&Data::None)
-    }
-
-    /// An error about an argument.
-    pub(crate) fn refuse(&self, name: &str, cause: impl Into<String>) -> Failure {
-        Failure::Argument {
-            command: self.spec.path.to_owned(),
-            argument: name.to_owned(),
-            cause: cause.into(),
-            signature: self.spec.signature(),
-        }
+    /// The same call, sent to another node: a step of a command that spans several.
+    pub(crate) fn at(&self, node: &Arc<Node>) -> Self {
+        Self { node: Arc::clone(node), spec: self.spec, bound: self.bound.clone() }
     }
 
     /// Calls a service of the node.
@@ -166,185 +167,12 @@ impl Call<'_> {
 
 /// Checks and orders the arguments of a call.
 pub(crate) fn bind<'a>(
-    node: &'a Arc<Node>,
+    node: &Arc<Node>,
     spec: &'static Spec,
-    args: CallArgs,
+    args: CallArgs<'a>,
 ) -> Result<Call<'a>, Failure> {
-    let arity =
-        |cause: String| Failure::Arity { command: spec.path.to_owned(), cause, signature: spec.signature() };
-    if args.positional.len() > spec.params.len() {
-        return Err(arity(format!(
-            "takes at most {} arguments, {} given",
-            spec.params.len(),
-            args.positional.len()
-        )));
-    }
-    let mut values: Vec<Option<Data>> = args.positional.into_iter().map(Some).collect();
-    values.resize_with(spec.params.len(), || None);
-    for (name, value) in args.named {
-        let plain = |text: &str| text.replace('_', "").to_ascii_lowercase();
-        let Some(index) =
-            spec.params.iter().position(|param| param.name == name || plain(param.name) == plain(&name))
-        else {
-            let near = suggestion(&name, spec.params.iter().map(|param| param.name));
-            return Err(arity(format!("has no argument `{name}`{near}")));
-        };
-        if values[index].is_some() {
-            return Err(arity(format!("argument `{name}` is given twice")));
-        }
-        values[index] = Some(value);
-    }
-    let mut bound = Vec::with_capacity(values.len());
-    for (param, value) in spec.params.iter().zip(values) {
-        let value = value.or_else(|| default_data(param.default));
-        bound.push(value.ok_or_else(|| arity(format!("argument `{}` is missing", param.name)))?);
-    }
-    Ok(Call { node, spec, values: bound })
-}
-
-/// A command of a node, as a value.
-#[derive(Debug)]
-struct Command {
-    node: Arc<Node>,
-    spec: &'static Spec,
-}
-
-impl Instance for Command {
-    fn kind(&self) -> String {
-        format!("{}.{}", self.node.name, self.spec.path)
-    }
-
-    fn text(&self) -> String {
-        format!("{}.{}", self.node.name, self.spec.signature())
-    }
-
-    fn attr(&self, name: &str) -> Result<Option<Data>, Failure> {
-        Ok((name == "help").then(|| help_function(help_of(self.spec))))
-    }
-
-    fn attr_names(&self) -> Vec<String> {
-        vec!["help".to_owned()]
-    }
-
-    fn call(&self, args: CallArgs) -> Option<Result<Data, Failure>> {
-        Some(bind(&self.node, self.spec, args).and_then(|call| (self.spec.run)(&call)))
-    }
-
-    fn runs_bare(&self) -> bool {
-        self.spec.is_bare()
-    }
-
-    fn help(&self) -> Option<String> {
-        Some(help_of(self.spec))
-    }
-}
-
-/// A node, or a group of its commands.
-#[derive(Debug)]
-pub(crate) struct Group {
-    node: Arc<Node>,
-    path: String,
-}
-
-impl Group {
-    /// The node itself.
-    pub(crate) fn root(node: Arc<Node>) -> Self {
-        Self { node, path: String::new() }
-    }
-
-    fn is_root(&self) -> bool {
-        self.path.is_empty()
-    }
-
-    fn within(&self, name: &str) -> String {
-        if self.is_root() { name.to_owned() } else { format!("{}.{name}", self.path) }
-    }
-
-    /// The commands below, with what follows this group's path.
-    fn specs(&self) -> impl Iterator<Item = (&'static Spec, &'static str)> + '_ {
-        specs().filter(|spec| spec.kinds.contains(self.node.kind)).filter_map(|spec| {
-            let rest = if self.is_root() {
-                Some(spec.path)
-            } else {
-                spec.path.strip_prefix(&self.path)?.strip_prefix('.')
-            };
-            rest.map(|rest| (spec, rest))
-        })
-    }
-}
-
-impl Instance for Group {
-    fn kind(&self) -> String {
-        if self.is_root() {
-            format!("{} {}", self.node.kind, self.node.name)
-        } else {
-            format!("{}.{}", self.node.name, self.path)
-        }
-    }
-
-    fn text(&self) -> String {
-        if !self.is_root() {
-            return self.kind();
-        }
-        let place = match self.node.locality {
-            Locality::Local => "",
-            Locality::Remote => ", remote",
-        };
-        format!("{} ({}{place})", self.node.name, self.node.kind)
-    }
-
-    fn attr(&self, name: &str) -> Result<Option<Data>, Failure> {
-        if name == "help" {
-            return Ok(Some(help_function(self.help().unwrap_or_default())));
-        }
-        let path = self.within(name);
-        if let Some((spec, _)) = self.specs().find(|(spec, _)| spec.path == path) {
-            return match spec.style {
-                Style::Command => Ok(Some(Data::object(Command { node: Arc::clone(&self.node), spec }))),
-                Style::Property => {
-                    bind(&self.node, spec, CallArgs::default()).and_then(|call| (spec.run)(&call)).map(Some)
-                }
-            };
-        }
-        let prefix = format!("{path}.");
-        if self.specs().any(|(spec, _)| spec.path.starts_with(&prefix)) {
-            return Ok(Some(Data::object(Self { node: Arc::clone(&self.node), path })));
-        }
-        Ok(None)
-    }
-
-    fn attr_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for (_, rest) in self.specs() {
-            let name = rest.split('.').next().unwrap_or(rest);
-            if !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
-            }
-        }
-        names.push("help".to_owned());
-        names
-    }
-
-    fn identity(&self) -> Option<String> {
-        Some(format!("{:?} {} {}", self.node.locality, self.node.name, self.path))
-    }
-
-    fn help(&self) -> Option<String> {
-        let lines =
-            self.specs().map(|(spec, rest)| format!("  {}{}", rest, &spec.signature()[spec.path.len()..]));
-        Some(format!("{}\n{}", self.text(), lines.collect::<Vec<_>>().join("\n")))
-    }
-}
-
-fn help_of(spec: &Spec) -> String {
-    format!("{}\n  {}", spec.signature(), spec.doc)
-}
-
-fn help_function(text: String) -> Data {
-    Data::object(crate::value::Function::new("help()", move |_| {
-        crate::session::print_text(&text);
-        Ok(Data::None)
-    }))
+    let bound = bind_args(Signature { path: spec.path, params: spec.params }, args)?;
+    Ok(Call { node: Arc::clone(node), spec, bound })
 }
 
 fn specs() -> impl Iterator<Item = &'static Spec> {
@@ -353,7 +181,31 @@ fn specs() -> impl Iterator<Item = &'static Spec> {
 
 /// Whether a name is that of a command which can be run without arguments.
 pub(crate) fn is_bare_command(name: &str) -> bool {
-    specs().any(|spec| spec.style == Style::Command && spec.is_bare() && spec.last() == name)
+    name == "help"
+        || specs().any(|spec| spec.style == Style::Command && spec.is_bare() && spec.last() == name)
+}
+
+/// A command as documentation shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommandInfo {
+    /// Its path with its parameters, their types and defaults.
+    pub signature: String,
+    /// Whether each of [`NodeKind::ALL`] has it.
+    pub kinds: [bool; 5],
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+}
+
+/// All commands, by family; a path may be there more than once, for kinds of node that take different arguments.
+#[must_use]
+pub fn commands() -> Vec<CommandInfo> {
+    let info = |spec: &Spec| CommandInfo {
+        signature: spec.signature(),
+        kinds: NodeKind::ALL.map(|kind| spec.kinds.contains(kind)),
+        doc: spec.doc,
+    };
+    specs().map(info).collect()
 }
 
 #[cfg(test)]
@@ -361,19 +213,23 @@ mod tests {
     use std::collections::HashSet;
 
     use super::{is_bare_command, specs};
+    use crate::node::NodeKind;
 
     #[test]
-    fn every_command_is_there_once_and_documented() {
+    fn every_command_is_there_once_a_kind_and_documented() {
         let mut seen = HashSet::new();
         for spec in specs() {
-            assert!(seen.insert(spec.path), "{} twice", spec.path);
+            for kind in NodeKind::ALL.into_iter().filter(|kind| spec.kinds.contains(*kind)) {
+                assert!(seen.insert((spec.path, kind)), "{} twice for {kind}", spec.path);
+            }
             assert!(spec.doc.ends_with('.'), "{}: {}", spec.path, spec.doc);
         }
     }
 
     #[test]
     fn signatures_are_those_of_the_manual() {
-        let all: Vec<String> = specs().map(super::Spec::signature).collect();
+        let all: Vec<String> =
+            specs().map(|spec| format!("{} [{}]", spec.signature(), spec.kinds.names())).collect();
         insta::assert_snapshot!(all.join("\n"));
     }
 

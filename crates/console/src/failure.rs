@@ -21,6 +21,9 @@ pub(crate) enum Failure {
     /// An attribute that is not there.
     #[error("{subject} has no {what} `{name}`{suggestion}")]
     NoAttribute { subject: String, what: &'static str, name: String, suggestion: String },
+    /// A command of other kinds of node.
+    #[error("{node} is {kind}: `{command}` is there for {kinds} only")]
+    OtherKind { node: String, kind: &'static str, command: String, kinds: String },
     /// An operation on a value.
     #[error("{cause}")]
     Value { cause: String },
@@ -32,6 +35,19 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn value(cause: impl Into<String>) -> Self {
         Self::Value { cause: cause.into() }
+    }
+
+    /// The failure inside an error of Starlark's, or its text as one.
+    pub(crate) fn from_starlark(error: &starlark::Error) -> Self {
+        use starlark::ErrorKind;
+        let inner = match error.kind() {
+            ErrorKind::Native(inner) | ErrorKind::Other(inner) | ErrorKind::Value(inner) => Some(inner),
+            _ => None,
+        };
+        match inner.and_then(|inner| inner.downcast_ref::<Self>()) {
+            Some(failure) => failure.clone(),
+            None => Self::value(error.without_diagnostic().to_string()),
+        }
     }
 
     pub(crate) fn into_starlark(self) -> starlark::Error {

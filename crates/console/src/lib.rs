@@ -15,7 +15,8 @@ mod repl;
 mod session;
 mod value;
 
+pub use command::{CommandInfo, commands};
 pub use error::{ScriptError, SessionError};
-pub use node::{Locality, NodeKind, NodeRef};
+pub use node::{ApiSettings, Locality, NodeKind, NodeRef, NodeSettings};
 pub use repl::{ReplError, ReplOptions, repl};
 pub use session::{CancelHandle, Session, SessionOptions};

@@ -31,6 +31,8 @@ pub struct SessionOptions {
     pub handle: Handle,
     /// The longest that one command may take.
     pub deadline: Duration,
+    /// The longest that a ping may take where a script does not say.
+    pub ping_timeout: Duration,
     /// The most calls and loop iterations of one script.
     pub max_steps: u64,
 }
@@ -39,7 +41,8 @@ impl SessionOptions {
     /// A console over these nodes, with three minutes for a command and ten million steps for a script.
     #[must_use]
     pub fn new(nodes: Vec<NodeRef>, handle: Handle) -> Self {
-        Self { nodes, handle, deadline: Duration::from_secs(180), max_steps: 10_000_000 }
+        let (deadline, ping_timeout) = (Duration::from_secs(180), Duration::from_secs(20));
+        Self { nodes, handle, deadline, ping_timeout, max_steps: 10_000_000 }
     }
 }
 

@@ -4,12 +4,22 @@
 //! value stands. Invariant: an object never changes, so that it can be shared and hashed.
 
 mod companion;
+pub(crate) mod connection;
+pub(crate) mod domain_connection;
+pub(crate) mod duration;
+pub(crate) mod files;
 pub(crate) mod ids;
 pub(crate) mod keys;
+pub(crate) mod mapping;
 mod object;
 mod option;
-mod record;
+mod package;
+pub(crate) mod parameters;
+pub(crate) mod record;
 pub(crate) mod scala;
+pub(crate) mod snapshot;
+pub(crate) mod time;
+pub(crate) mod transactions;
 
 use std::sync::Arc;
 
@@ -17,12 +27,14 @@ pub(crate) use companion::{companions, constants, enum_constant};
 pub(crate) use ids::{domain_id, fingerprint, member_id, namespace, participant_id, uid_data};
 pub(crate) use keys::{KeyRecord, public_key, public_key_with_name};
 pub(crate) use object::{Object, last_failure, take_unrun};
+pub(crate) use package::Package;
 pub(crate) use record::{Function, Record};
 use starlark::values::bytes::StarlarkBytes;
 use starlark::values::dict::DictRef;
 use starlark::values::list::AllocList;
 use starlark::values::{Heap, Value};
 
+use crate::command::Apply;
 use crate::failure::Failure;
 
 /// A value outside of Starlark's heap.
@@ -34,14 +46,22 @@ pub(crate) enum Data {
     Text(Arc<str>),
     Bytes(Arc<[u8]>),
     List(Arc<[Data]>),
+    /// An optional value that is there.
+    Some(Arc<Data>),
+    /// A function of the script, by its number among those of a call's arguments.
+    Function(usize),
     Object(Arc<dyn Instance>),
 }
 
 /// Positional and named arguments of a call.
-#[derive(Debug, Default)]
-pub(crate) struct CallArgs {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallArgs<'a> {
     pub(crate) positional: Vec<Data>,
     pub(crate) named: Vec<(String, Data)>,
+    /// Names that Scala lets stand before positional arguments, by place.
+    pub(crate) labels: Vec<(usize, String)>,
+    /// Calls those arguments that are functions.
+    pub(crate) apply: Option<&'a dyn Apply>,
 }
 
 /// What stands behind an [`Object`].
@@ -55,7 +75,19 @@ pub(crate) trait Instance: std::fmt::Debug + Send + Sync + std::any::Any {
     /// The names of all attributes, for completion and help.
     fn attr_names(&self) -> Vec<String>;
     /// Calls it; `None` when it cannot be called.
-    fn call(&self, _args: CallArgs) -> Option<Result<Data, Failure>> {
+    fn call(&self, _args: CallArgs<'_>) -> Option<Result<Data, Failure>> {
+        None
+    }
+    /// Whether the attribute can be had without asking a node: completion looks only at these.
+    fn is_cheap(&self, _name: &str) -> bool {
+        true
+    }
+    /// The names of its parameters, if it can be called.
+    fn parameters(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// `x[data]`; `None` when there is no such thing.
+    fn index(&self, _data: Data) -> Option<Result<Data, Failure>> {
         None
     }
     /// What makes two of its kind equal; `None` when only itself is equal.
@@ -93,6 +125,11 @@ impl Data {
         Self::Object(Arc::new(instance))
     }
 
+    /// An optional value.
+    pub(crate) fn option(value: Option<Self>) -> Self {
+        value.map_or(Self::None, |value| Self::Some(Arc::new(value)))
+    }
+
     /// The text, or `None` when it is empty: Canton's optional texts.
     pub(crate) fn optional_text(text: String) -> Self {
         if text.is_empty() { Self::None } else { Self::text(text) }
@@ -115,6 +152,8 @@ impl Data {
             Self::Text(_) => "text".to_owned(),
             Self::Bytes(_) => "bytes".to_owned(),
             Self::List(_) => "list".to_owned(),
+            Self::Some(inner) => inner.kind(),
+            Self::Function(_) => "function".to_owned(),
             Self::Object(object) => object.kind(),
         }
     }
@@ -131,6 +170,9 @@ impl Data {
                 let values: Vec<Value<'v>> = items.iter().map(|item| item.alloc(heap)).collect();
                 heap.alloc(AllocList(values))
             }
+            Self::Some(inner) => option::some(inner.alloc(heap), heap),
+            // Functions are arguments only; no command gives one.
+            Self::Function(_) => Value::new_none(),
             Self::Object(instance) => heap.alloc(Object::new(Arc::clone(instance))),
         }
     }
@@ -138,6 +180,20 @@ impl Data {
     /// Copies it from Starlark's heap.
     pub(crate) fn from_value<'v>(value: Value<'v>, heap: Heap<'v>) -> Result<Self, Failure> {
         Self::from_nested(value, heap, 0)
+    }
+
+    /// Copies an argument from Starlark's heap; a function is kept in `functions`.
+    pub(crate) fn from_argument<'v>(
+        value: Value<'v>,
+        heap: Heap<'v>,
+        functions: &mut Vec<Value<'v>>,
+    ) -> Result<Self, Failure> {
+        let plain = option::inner(value).unwrap_or(value);
+        if matches!(plain.get_type(), "function" | "native_function") {
+            functions.push(plain);
+            return Ok(Self::Function(functions.len() - 1));
+        }
+        Self::from_value(value, heap)
     }
 
     fn from_nested<'v>(value: Value<'v>, heap: Heap<'v>, depth: usize) -> Result<Self, Failure> {

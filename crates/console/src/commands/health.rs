@@ -1,6 +1,5 @@
 //! `health`: how a node is, waiting for it, its log level, its last errors and its dump.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use cantle_proto::health::admin::v0 as wire;
@@ -11,10 +10,14 @@ use super::MAX_ANSWER;
 use super::identity::find_identity;
 use crate::command::{Call, Default, Kinds, Spec, Style, optional, required};
 use crate::failure::Failure;
-use crate::node::NodeKind;
+use crate::node::Node;
 use crate::value::{Data, Record};
 
-const PAUSE: Duration = Duration::from_millis(200);
+/// Between two questions while waiting.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
+
+/// The largest dump that is kept.
+const MAX_DUMP: usize = 1 << 30;
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec {
@@ -22,8 +25,24 @@ pub(super) const COMMANDS: &[Spec] = &[
         kinds: Kinds::ALL,
         style: Style::Property,
         params: &[],
-        run: |call| node_status(call).map(|status| status_data(call, status)),
+        run: |call| super::status::of_node(&call.node, call.spec.path),
         doc: "How the node is.",
+    },
+    Spec {
+        path: "is_initialized",
+        kinds: Kinds::ALL,
+        style: Style::Property,
+        params: &[],
+        run: |call| is_initialized(call).map(Data::Bool),
+        doc: "Whether the node is initialized.",
+    },
+    Spec {
+        path: "is_running",
+        kinds: Kinds::ALL,
+        style: Style::Property,
+        params: &[],
+        run: |call| is_running(call).map(Data::Bool),
+        doc: "Whether the node answers.",
     },
     Spec {
         path: "health.initialized",
@@ -131,15 +150,47 @@ pub(super) const COMMANDS: &[Spec] = &[
 ];
 
 fn client(call: &Call<'_>) -> StatusServiceClient<Channel> {
-    StatusServiceClient::new(call.node.channel.clone()).max_decoding_message_size(MAX_ANSWER)
+    client_of(&call.node)
+}
+
+fn client_of(node: &Node) -> StatusServiceClient<Channel> {
+    StatusServiceClient::new(node.channel.clone()).max_decoding_message_size(MAX_ANSWER)
 }
 
 /// The node's status; `None` when it is not initialized.
 pub(super) fn node_status(call: &Call<'_>) -> Result<Option<wire::node_status::Status>, Failure> {
-    match call.ask(client(call).status(()))?.response {
+    status_of(&call.node, call.spec.path)
+}
+
+/// The same of any node.
+pub(super) fn status_of(node: &Node, command: &str) -> Result<Option<wire::node_status::Status>, Failure> {
+    match node.ask(command, client_of(node).status(()))?.response {
         Some(wire::node_status::Response::Success(status)) => Ok(Some(status)),
         Some(wire::node_status::Response::NotInitialized(_)) | None => Ok(None),
     }
+}
+
+/// Whether no topology transaction is under way on a node.
+pub(super) fn queues_idle(status: &wire::node_status::Status) -> bool {
+    status
+        .topology_queues
+        .as_ref()
+        .is_none_or(|queues| queues.manager == 0 && queues.dispatcher == 0 && queues.clients == 0)
+}
+
+/// Waits until no topology transaction of the node is under way; not when `synchronize` is `None`.
+pub(super) fn synchronize(call: &Call<'_>) -> Result<(), Failure> {
+    match call.wait_for("synchronize")? {
+        Some(timeout) => await_idle(call, timeout),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn await_idle(call: &Call<'_>, timeout: Duration) -> Result<(), Failure> {
+    wait_until(call, timeout, "to have no topology transactions under way", || {
+        Ok(node_status(call)?.is_none_or(|status| queues_idle(&status)))
+    })
+    .map(|_| ())
 }
 
 fn is_initialized(call: &Call<'_>) -> Result<bool, Failure> {
@@ -181,77 +232,6 @@ pub(super) fn wait_until(
     }
 }
 
-fn seconds(uptime: Option<prost_types::Duration>) -> i64 {
-    uptime.map_or(0, |uptime| uptime.seconds)
-}
-
-fn component(status: wire::node_status::ComponentStatus) -> Data {
-    use wire::node_status::component_status::Status;
-    let (state, data) = match status.status {
-        Some(Status::Ok(data)) => ("Ok", Some(data)),
-        Some(Status::Degraded(data)) => ("Degraded", Some(data)),
-        Some(Status::Failed(data)) => ("Failed", Some(data)),
-        Some(Status::Fatal(data)) => ("Fatal", Some(data)),
-        None => ("Unknown", None),
-    };
-    let description = data.and_then(|data| data.description).unwrap_or_default();
-    let text = if description.is_empty() {
-        format!("{} : {state}()", status.name)
-    } else {
-        format!("{} : {state}({description})", status.name)
-    };
-    let fields = vec![
-        ("name", Data::text(status.name)),
-        ("state", Data::text(state)),
-        ("description", Data::optional_text(description)),
-    ];
-    Data::object(Record::shown("ComponentStatus", text, fields))
-}
-
-fn status_data(call: &Call<'_>, status: Option<wire::node_status::Status>) -> Data {
-    let Some(status) = status else {
-        let fields = vec![("isActive", Data::None), ("isInitialized", Data::Bool(false))];
-        return Data::object(
-            Record::shown("NodeStatus", "Node is not initialized".to_owned(), fields).callable(),
-        );
-    };
-    let title = match call.node.kind {
-        NodeKind::Participant => "Participant id",
-        NodeKind::Domain => "Domain id",
-        NodeKind::DomainManager => "Domain manager id",
-        NodeKind::Sequencer => "Sequencer id",
-        NodeKind::Mediator => "Mediator id",
-    };
-    let mut ports: Vec<(String, i32)> = status.ports.into_iter().collect();
-    ports.sort();
-    let components: Vec<Data> = status.components.into_iter().map(component).collect();
-    let uptime = seconds(status.uptime);
-    let mut text = format!("{title}: {}\nUptime: {uptime}s\nPorts:", status.id);
-    for (name, port) in &ports {
-        text.push_str(&format!("\n\t{name}: {port}"));
-    }
-    text.push_str(&format!("\nActive: {}\nComponents:", status.active));
-    for component in &components {
-        text.push_str(&format!("\n\t{}", crate::value::scala::data_text(component)));
-    }
-    let ports = ports.into_iter().map(|(name, port)| {
-        Data::object(Record::new(
-            "Port",
-            vec![("name", Data::text(name)), ("port", Data::Int(i64::from(port)))],
-        ))
-    });
-    let fields = vec![
-        ("isActive", Data::Bool(status.active)),
-        ("isInitialized", Data::Bool(true)),
-        ("id", Data::text(status.id)),
-        ("uptime", Data::Int(uptime)),
-        ("ports", Data::list(ports.collect())),
-        ("active", Data::Bool(status.active)),
-        ("components", Data::list(components)),
-    ];
-    Data::object(Record::shown("NodeStatus", text, fields).callable())
-}
-
 fn last_errors(call: &Call<'_>) -> Result<Data, Failure> {
     let answer = call.ask(client(call).get_last_errors(wire::GetLastErrorsRequest {}))?;
     let errors = answer.errors.into_iter().map(|error| {
@@ -264,39 +244,44 @@ fn last_errors(call: &Call<'_>) -> Result<Data, Failure> {
 }
 
 fn dump(call: &Call<'_>) -> Result<Data, Failure> {
-    let mut path = call.optional_text("outputFile")?;
-    if path.is_empty() {
-        path = format!(
-            "cantle-dump-{}-{}.zip",
-            call.node.name,
-            jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S")
-        );
-    }
     let chunk_size = match call.value("chunkSize") {
         Data::None => None,
-        _ => Some(
-            u32::try_from(call.number("chunkSize")?)
-                .map_err(|_| call.refuse("chunkSize", "is not a size"))?,
-        ),
+        _ => Some(call.small("chunkSize")?),
     };
-    let timeout = call.duration("timeout")?;
-    let mut client = client(call);
-    let failed = |error: std::io::Error| Failure::File {
-        action: "write",
-        path: path.clone(),
-        cause: error.to_string(),
+    let path = call.optional_text("outputFile")?;
+    dump_to(&call.node, call.spec.path, &path, call.duration("timeout")?, chunk_size)
+}
+
+/// Writes a node's dump to a file, with a name of its own where none is given; the name.
+pub(super) fn dump_to(
+    node: &Node,
+    command: &str,
+    path: &str,
+    timeout: Duration,
+    chunk_size: Option<u32>,
+) -> Result<Data, Failure> {
+    let path = match path {
+        "" => {
+            let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
+            format!("cantle-dump-{}-{now}.zip", node.name)
+        }
+        given => given.to_owned(),
     };
-    let received = call.node.caller.wait(call.spec.path, timeout, async {
+    let mut client = client_of(node);
+    let received = node.caller.wait(command, timeout, async {
         let mut chunks = client.health_dump(wire::HealthDumpRequest { chunk_size }).await?.into_inner();
         let mut bytes = Vec::new();
         while let Some(chunk) = chunks.message().await? {
+            if bytes.len() + chunk.chunk.len() > MAX_DUMP {
+                return Err(tonic::Status::resource_exhausted("the dump is larger than 1 GiB"));
+            }
             bytes.extend(chunk.chunk);
         }
         Ok::<_, tonic::Status>(bytes)
     })?;
     let bytes = received
         .unwrap_or_else(|| Err(tonic::Status::deadline_exceeded("the dump did not arrive in time")))
-        .map_err(|status| call.node.failure(call.spec.path, &status))?;
-    std::fs::File::create(&path).and_then(|mut file| file.write_all(&bytes)).map_err(failed)?;
+        .map_err(|status| node.failure(command, &status))?;
+    crate::value::files::write_file(&path, &bytes)?;
     Ok(Data::text(path))
 }

@@ -9,7 +9,8 @@ use super::MAX_ANSWER;
 use super::keys_secret::client;
 use crate::command::{Call, Default, Kinds, Spec, Style, optional, required};
 use crate::failure::Failure;
-use crate::value::keys::{KeyFile, key_from_bytes, write_file};
+use crate::value::files::write_file;
+use crate::value::keys::{KeyFile, key_from_bytes};
 use crate::value::{Data, KeyRecord, Record, fingerprint, public_key, public_key_with_name};
 
 pub(super) const COMMANDS: &[Spec] = &[
@@ -108,7 +109,7 @@ fn upload(call: &Call<'_>) -> Result<Data, Failure> {
         public_key: key.wire().encode_to_vec(),
         name: call.optional_text("name")?,
     };
-    let answer = call.ask(client(call.node).import_public_key(request))?;
+    let answer = call.ask(client(&call.node).import_public_key(request))?;
     Ok(fingerprint(&answer.fingerprint))
 }
 
@@ -118,7 +119,7 @@ fn list(
     filter_name: String,
 ) -> Result<Vec<cantle_proto::crypto::v0::PublicKeyWithName>, Failure> {
     let request = wire::ListKeysRequest { filter_fingerprint, filter_name, filter_purpose: Vec::new() };
-    Ok(call.ask(client(call.node).list_public_keys(request))?.public_keys)
+    Ok(call.ask(client(&call.node).list_public_keys(request))?.public_keys)
 }
 
 fn find(call: &Call<'_>) -> Result<KeyRecord, Failure> {

@@ -9,7 +9,7 @@ use super::MAX_ANSWER;
 use crate::command::{Call, Default, Kinds, Spec, Style, optional, required};
 use crate::failure::Failure;
 use crate::node::Node;
-use crate::value::{Data, public_key, public_key_with_name};
+use crate::value::{Data, KeyRecord, public_key, public_key_with_name};
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec {
@@ -76,7 +76,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         style: Style::Command,
         params: &[],
         run: |call| {
-            let answer = call.ask(client(call.node).get_wrapper_key_id(wire::GetWrapperKeyIdRequest {}))?;
+            let answer = call.ask(client(&call.node).get_wrapper_key_id(wire::GetWrapperKeyIdRequest {}))?;
             Ok(Data::text(answer.wrapper_key_id))
         },
         doc: "The wrapper key that the node's private keys are encrypted with.",
@@ -94,7 +94,7 @@ pub(super) const COMMANDS: &[Spec] = &[
                 key_pair: call.bytes_or_file("pairBytes")?,
                 name: call.optional_text("name")?,
             };
-            call.ask(client(call.node).import_key_pair(request)).map(|_| Data::None)
+            call.ask(client(&call.node).import_key_pair(request)).map(|_| Data::None)
         },
         doc: "Imports a key pair.",
     },
@@ -120,7 +120,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         ],
         run: |call| {
             let path = call.text("outputFile")?;
-            crate::value::keys::write_file(&path, &export(call)?).map(|()| Data::None)
+            crate::value::files::write_file(&path, &export(call)?).map(|()| Data::None)
         },
         doc: "Writes the key pair of a fingerprint to a file.",
     },
@@ -176,7 +176,7 @@ pub(super) fn private_keys(
     call: &Call<'_>,
     request: wire::ListKeysRequest,
 ) -> Result<Vec<wire::PrivateKeyMetadata>, Failure> {
-    Ok(call.ask(client(call.node).list_my_keys(request))?.private_keys_metadata)
+    Ok(call.ask(client(&call.node).list_my_keys(request))?.private_keys_metadata)
 }
 
 fn no_key(call: &Call<'_>) -> Failure {
@@ -213,6 +213,34 @@ fn encryption(key: crypto::EncryptionPublicKey) -> Data {
     public_key(crypto::public_key::Key::EncryptionPublicKey(key))
 }
 
+/// A signing key that the node has already: the one with Canton's name first, else the last.
+pub(super) fn signing_key_of(call: &Call<'_>) -> Result<Option<KeyRecord>, Failure> {
+    let request = wire::ListKeysRequest {
+        filter_purpose: vec![crypto::KeyPurpose::SigningKeyPurpose as i32],
+        ..wire::ListKeysRequest::default()
+    };
+    let keys = private_keys(call, request)?.into_iter().filter_map(|key| key.public_key_with_name);
+    let mut keys: Vec<_> = keys.collect();
+    let wanted = signing_key_name(&call.node);
+    let index = keys.iter().position(|key| key.name == wanted).or_else(|| keys.len().checked_sub(1));
+    let key = index.map(|index| keys.swap_remove(index)).and_then(|key| key.public_key?.key);
+    Ok(key.and_then(|key| public_key(key).downcast::<KeyRecord>().cloned()))
+}
+
+/// The same, or a new one.
+pub(super) fn signing_key_or_new(call: &Call<'_>) -> Result<KeyRecord, Failure> {
+    if let Some(key) = signing_key_of(call)? {
+        return Ok(key);
+    }
+    let key = signing(new_signing_key(call, signing_key_name(&call.node), 0)?);
+    key.downcast::<KeyRecord>().cloned().ok_or_else(|| no_key(call))
+}
+
+/// Canton's name for it.
+pub(super) fn signing_key_name(node: &Node) -> String {
+    format!("{}-signing", node.name)
+}
+
 /// Makes a signing key on the node.
 pub(super) fn new_signing_key(
     call: &Call<'_>,
@@ -220,7 +248,7 @@ pub(super) fn new_signing_key(
     key_scheme: i32,
 ) -> Result<crypto::SigningPublicKey, Failure> {
     let request = wire::GenerateSigningKeyRequest { key_scheme, name };
-    call.ask(client(call.node).generate_signing_key(request))?.public_key.ok_or_else(|| no_key(call))
+    call.ask(client(&call.node).generate_signing_key(request))?.public_key.ok_or_else(|| no_key(call))
 }
 
 /// Makes an encryption key on the node.
@@ -230,13 +258,13 @@ pub(super) fn new_encryption_key(
     key_scheme: i32,
 ) -> Result<crypto::EncryptionPublicKey, Failure> {
     let request = wire::GenerateEncryptionKeyRequest { key_scheme, name };
-    call.ask(client(call.node).generate_encryption_key(request))?.public_key.ok_or_else(|| no_key(call))
+    call.ask(client(&call.node).generate_encryption_key(request))?.public_key.ok_or_else(|| no_key(call))
 }
 
 /// Registers a signing key of the KMS.
 pub(super) fn register_signing(call: &Call<'_>, kms_key_id: String, name: String) -> Result<Data, Failure> {
     let request = wire::RegisterKmsSigningKeyRequest { kms_key_id, name };
-    let answer = call.ask(client(call.node).register_kms_signing_key(request))?;
+    let answer = call.ask(client(&call.node).register_kms_signing_key(request))?;
     answer.public_key.map(signing).ok_or_else(|| no_key(call))
 }
 
@@ -247,14 +275,14 @@ pub(super) fn register_encryption(
     name: String,
 ) -> Result<Data, Failure> {
     let request = wire::RegisterKmsEncryptionKeyRequest { kms_key_id, name };
-    let answer = call.ask(client(call.node).register_kms_encryption_key(request))?;
+    let answer = call.ask(client(&call.node).register_kms_encryption_key(request))?;
     answer.public_key.map(encryption).ok_or_else(|| no_key(call))
 }
 
 fn rotate_wrapper(call: &Call<'_>) -> Result<Data, Failure> {
     let request =
         wire::RotateWrapperKeyRequest { new_wrapper_key_id: call.optional_text("newWrapperKeyId")? };
-    call.ask(client(call.node).rotate_wrapper_key(request)).map(|()| Data::None)
+    call.ask(client(&call.node).rotate_wrapper_key(request)).map(|()| Data::None)
 }
 
 fn export(call: &Call<'_>) -> Result<Vec<u8>, Failure> {
@@ -263,7 +291,7 @@ fn export(call: &Call<'_>) -> Result<Vec<u8>, Failure> {
         i32::try_from(version).map_err(|_| call.refuse("protocolVersion", "is not a protocol version"))?;
     let request =
         wire::ExportKeyPairRequest { fingerprint: call.fingerprint("fingerprint")?, protocol_version };
-    Ok(call.ask(client(call.node).export_key_pair(request))?.key_pair)
+    Ok(call.ask(client(&call.node).export_key_pair(request))?.key_pair)
 }
 
 fn delete(call: &Call<'_>) -> Result<Data, Failure> {
@@ -274,6 +302,6 @@ fn delete(call: &Call<'_>) -> Result<Data, Failure> {
             "must be true: a deleted key cannot be brought back, and what it signed can no longer be changed",
         ));
     }
-    call.ask(client(call.node).delete_key_pair(wire::DeleteKeyPairRequest { fingerprint }))
+    call.ask(client(&call.node).delete_key_pair(wire::DeleteKeyPairRequest { fingerprint }))
         .map(|_| Data::None)
 }

@@ -1,45 +1,69 @@
 //! Rotation of a node's keys: a new key is added to the owner's mapping, then the old one is removed. The old private key stays, so
 //! that what is under way can still be signed and decrypted. A namespace key is never rotated.
 //!
-//! Source: <https://docs.daml.com/2.10.0/canton/usermanual/security.html#key-rotation>.
+//! Sequencers and mediators have no topology of their own: their domain manager, which the command names, learns the new key and
+//! changes the mapping. Source: <https://docs.daml.com/2.10.0/canton/usermanual/security.html#key-rotation>.
+
+use std::sync::Arc;
 
 use cantle_proto::crypto::admin::v0 as vault;
 use cantle_proto::crypto::v0 as crypto;
-use cantle_proto::topology::admin::v0 as topology;
 use cantle_types::Member;
+use prost::Message;
 
+use super::health::await_idle;
 use super::keys_secret::{
-    new_encryption_key, new_signing_key, private_keys, register_encryption, register_signing,
+    client as vault_client, new_encryption_key, new_signing_key, private_keys, register_encryption,
+    register_signing,
 };
 use super::topology_authorize::{ADD, REMOVE, authorize_owner_to_key};
 use super::topology_list::owner_to_key_mappings;
-use crate::command::{Call, Default, Kinds, Spec, Style, optional, required};
+use crate::command::{Call, Default, Kinds, Param, Spec, Style, floating, optional, required};
 use crate::failure::Failure;
-use crate::value::{Data, ids};
+use crate::node::Node;
+use crate::value::{Data, KeyRecord, ids};
+
+const MANAGER: Param = floating("domainManagerRef", "domain manager");
+const FINGERPRINT: Param = required("fingerprint", "Fingerprint");
+const KMS_KEY: Param = required("newKmsKeyId", "text");
+const NAME: Param = optional("name", "text", Default::EmptyText);
+
+const TO_KMS_KEY: &str = "Replaces a key of the node by one that exists in the KMS.";
+const TO_NEW_KEY: &str = "Replaces a key of the node by a new one of the same purpose and scheme.";
+const ALL_KEYS: &str = "Replaces all keys of the node but that of its namespace.";
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec {
         path: "keys.secret.rotate_kms_node_key",
         kinds: Kinds::WITH_TOPOLOGY,
         style: Style::Command,
-        params: &[
-            required("fingerprint", "Fingerprint"),
-            required("newKmsKeyId", "text"),
-            optional("name", "text", Default::EmptyText),
-        ],
+        params: &[FINGERPRINT, KMS_KEY, NAME],
         run: rotate_to_kms_key,
-        doc: "Replaces a key of the node by one that exists in the KMS.",
+        doc: TO_KMS_KEY,
+    },
+    Spec {
+        path: "keys.secret.rotate_kms_node_key",
+        kinds: Kinds::MANAGED,
+        style: Style::Command,
+        params: &[FINGERPRINT, KMS_KEY, MANAGER, NAME],
+        run: rotate_to_kms_key,
+        doc: TO_KMS_KEY,
     },
     Spec {
         path: "keys.secret.rotate_node_key",
         kinds: Kinds::WITH_TOPOLOGY,
         style: Style::Command,
-        params: &[required("fingerprint", "Fingerprint"), optional("name", "text", Default::EmptyText)],
-        run: |call| {
-            let fingerprint = call.fingerprint("fingerprint")?;
-            rotate(call, &fingerprint, &call.optional_text("name")?)
-        },
-        doc: "Replaces a key of the node by a new one of the same purpose and scheme.",
+        params: &[FINGERPRINT, NAME],
+        run: rotate,
+        doc: TO_NEW_KEY,
+    },
+    Spec {
+        path: "keys.secret.rotate_node_key",
+        kinds: Kinds::MANAGED,
+        style: Style::Command,
+        params: &[FINGERPRINT, MANAGER, NAME],
+        run: rotate,
+        doc: TO_NEW_KEY,
     },
     Spec {
         path: "keys.secret.rotate_node_keys",
@@ -47,7 +71,15 @@ pub(super) const COMMANDS: &[Spec] = &[
         style: Style::Command,
         params: &[],
         run: rotate_all,
-        doc: "Replaces all keys of the node but that of its namespace.",
+        doc: ALL_KEYS,
+    },
+    Spec {
+        path: "keys.secret.rotate_node_keys",
+        kinds: Kinds::MANAGED,
+        style: Style::Command,
+        params: &[MANAGER],
+        run: rotate_all,
+        doc: ALL_KEYS,
     },
     Spec {
         path: "topology.owner_to_key_mappings.rotate_key",
@@ -64,9 +96,9 @@ pub(super) const COMMANDS: &[Spec] = &[
     },
 ];
 
-/// A key that the node's topology maps to one of its members.
+/// A key that the topology maps to members; an embedded domain may share one between its three.
 struct Current {
-    owner: Member,
+    owners: Vec<Member>,
     key: crypto::public_key::Key,
     name: String,
 }
@@ -76,6 +108,13 @@ impl Current {
         match &self.key {
             crypto::public_key::Key::SigningPublicKey(key) => &key.id,
             crypto::public_key::Key::EncryptionPublicKey(key) => &key.id,
+        }
+    }
+
+    fn purpose(&self) -> crypto::KeyPurpose {
+        match self.key {
+            crypto::public_key::Key::SigningPublicKey(_) => crypto::KeyPurpose::SigningKeyPurpose,
+            crypto::public_key::Key::EncryptionPublicKey(_) => crypto::KeyPurpose::EncryptionKeyPurpose,
         }
     }
 
@@ -90,43 +129,60 @@ impl Current {
     }
 }
 
-/// The keys in the node's own mappings that it has the private parts of.
+/// The node whose topology holds the keys of the command's node.
+fn manager(call: &Call<'_>) -> Result<Arc<Node>, Failure> {
+    if call.has(MANAGER.name) {
+        call.node(MANAGER.name, Kinds::GOVERNING)
+    } else {
+        Ok(Arc::clone(&call.node))
+    }
+}
+
+/// The mapped keys that the node has the private parts of.
 fn current_keys(call: &Call<'_>) -> Result<Vec<Current>, Failure> {
     let mine = private_keys(call, vault::ListKeysRequest::default())?;
-    let mut current = Vec::new();
-    for mapping in owner_to_key_mappings(call)? {
-        let topology::list_owner_to_key_mapping_result::Result { item: Some(item), .. } = mapping else {
-            continue;
-        };
+    let mine: Vec<_> = mine.into_iter().filter_map(|private| private.public_key_with_name).collect();
+    let mut current: Vec<Current> = Vec::new();
+    for mapping in owner_to_key_mappings(&call.at(&manager(call)?))? {
+        let Some(item) = mapping.item else { continue };
         let (Ok(owner), Some(key)) =
             (item.key_owner.parse::<Member>(), item.public_key.and_then(|key| key.key))
         else {
             continue;
         };
-        let found = Current { owner, key, name: String::new() };
-        let private = mine.iter().filter_map(|private| private.public_key_with_name.as_ref());
-        let private = private.into_iter().find(|private| {
-            private.public_key.as_ref().and_then(|public| public.key.as_ref()) == Some(&found.key)
-        });
+        if let Some(known) = current.iter_mut().find(|known| known.key == key) {
+            known.owners.push(owner);
+            continue;
+        }
+        let private = mine
+            .iter()
+            .find(|private| private.public_key.as_ref().and_then(|public| public.key.as_ref()) == Some(&key));
         if let Some(private) = private {
-            current.push(Current { name: private.name.clone(), ..found });
+            current.push(Current { owners: vec![owner], key, name: private.name.clone() });
         }
     }
     Ok(current)
 }
 
-fn find_current(call: &Call<'_>, fingerprint: &str) -> Result<Current, Failure> {
-    current_keys(call)?.into_iter().find(|key| key.fingerprint() == fingerprint).ok_or_else(|| {
+fn find_current(call: &Call<'_>) -> Result<Current, Failure> {
+    let fingerprint = call.fingerprint("fingerprint")?;
+    let current = current_keys(call)?;
+    let known: Vec<String> =
+        current.iter().map(|key| format!("{} ({})", key.fingerprint(), key.name)).collect();
+    current.into_iter().find(|key| key.fingerprint() == fingerprint).ok_or_else(|| {
         call.refuse(
             "fingerprint",
-            "is not that of a key which the node's topology maps to it and which it has the private part of",
+            format!(
+                "is not that of a key which the topology maps to this node and which it has the private part of; those are: {}. A namespace key is not rotated: delegate to another key with `topology.namespace_delegations.authorize(…)`, then `topology.all.renew(old, new)`",
+                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+            ),
         )
     })
 }
 
-fn rotate(call: &Call<'_>, fingerprint: &str, wanted_name: &str) -> Result<Data, Failure> {
-    let current = find_current(call, fingerprint)?;
-    replace_by_new(call, &current, wanted_name)
+fn rotate(call: &Call<'_>) -> Result<Data, Failure> {
+    let current = find_current(call)?;
+    replace_by_new(call, &current, &call.optional_text("name")?)
 }
 
 fn replace_by_new(call: &Call<'_>, current: &Current, wanted_name: &str) -> Result<Data, Failure> {
@@ -145,35 +201,55 @@ fn replace_by_new(call: &Call<'_>, current: &Current, wanted_name: &str) -> Resu
 }
 
 fn rotate_to_kms_key(call: &Call<'_>) -> Result<Data, Failure> {
-    let current = find_current(call, &call.fingerprint("fingerprint")?)?;
+    let current = find_current(call)?;
     let (kms_key_id, name) = (call.text("newKmsKeyId")?, current.next_name(&call.optional_text("name")?));
     let data = match current.key {
         crypto::public_key::Key::SigningPublicKey(_) => register_signing(call, kms_key_id, name)?,
         crypto::public_key::Key::EncryptionPublicKey(_) => register_encryption(call, kms_key_id, name)?,
     };
-    if key_fingerprint(&data).as_deref() == Some(current.fingerprint()) {
+    if data.downcast::<KeyRecord>().is_some_and(|key| key.fingerprint() == current.fingerprint()) {
         return Err(call.refuse("newKmsKeyId", "is the key that is in use already"));
     }
     swap(call, &current, &data)?;
     Ok(data)
 }
 
-fn key_fingerprint(data: &Data) -> Option<String> {
-    data.downcast::<crate::value::KeyRecord>().map(|key| key.fingerprint().to_owned())
-}
-
+/// Gives the owners the new key, and takes the old one away once the new one has spread.
 fn swap(call: &Call<'_>, current: &Current, new: &Data) -> Result<(), Failure> {
-    let purpose = match current.key {
-        crypto::public_key::Key::SigningPublicKey(_) => crypto::KeyPurpose::SigningKeyPurpose,
-        crypto::public_key::Key::EncryptionPublicKey(_) => crypto::KeyPurpose::EncryptionKeyPurpose,
+    let manager = manager(call)?;
+    let there = call.at(&manager);
+    let Some(key) = new.downcast::<KeyRecord>() else {
+        return Err(Failure::value(format!("{} gave no key", call.node.name)));
     };
-    let fingerprint = key_fingerprint(new).unwrap_or_default();
-    authorize_owner_to_key(call, ADD, &current.owner, fingerprint, purpose)?;
-    authorize_owner_to_key(call, REMOVE, &current.owner, current.fingerprint().to_owned(), purpose)
+    if !Arc::ptr_eq(&manager, &call.node) {
+        let request = vault::ImportPublicKeyRequest {
+            public_key: key.wire().encode_to_vec(),
+            name: format!("{}-rotated", call.node.name),
+        };
+        match there.ask(vault_client(&manager).import_public_key(request)) {
+            Ok(_) | Err(Failure::Node { code: "ALREADY_EXISTS", .. }) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    for owner in &current.owners {
+        authorize_owner_to_key(&there, ADD, owner, key.fingerprint().to_owned(), current.purpose())?;
+    }
+    await_idle(&there, call.node.caller.deadline)?;
+    for owner in &current.owners {
+        authorize_owner_to_key(&there, REMOVE, owner, current.fingerprint().to_owned(), current.purpose())?;
+    }
+    await_idle(&there, call.node.caller.deadline)
 }
 
 fn rotate_all(call: &Call<'_>) -> Result<Data, Failure> {
-    for current in current_keys(call)? {
+    let current = current_keys(call)?;
+    if current.is_empty() {
+        return Err(Failure::value(format!(
+            "{}: {}: the topology maps no key to this node that it has the private part of",
+            call.node.name, call.spec.path
+        )));
+    }
+    for current in current {
         replace_by_new(call, &current, "")?;
     }
     Ok(Data::None)
@@ -181,12 +257,12 @@ fn rotate_all(call: &Call<'_>) -> Result<Data, Failure> {
 
 fn rotate_given(call: &Call<'_>) -> Result<Data, Failure> {
     let key = |name: &str| {
-        call.value(name).downcast::<crate::value::KeyRecord>().ok_or_else(|| {
+        call.value(name).downcast::<KeyRecord>().ok_or_else(|| {
             call.refuse(name, "must be a public key, such as `keys.secret.generate_signing_key(…)` gives")
         })
     };
     let (current, new) = (key("currentKey")?, key("newKey")?);
-    let purpose = |key: &crate::value::KeyRecord| match key.wire().key {
+    let purpose = |key: &KeyRecord| match key.wire().key {
         Some(crypto::public_key::Key::EncryptionPublicKey(_)) => crypto::KeyPurpose::EncryptionKeyPurpose,
         _ => crypto::KeyPurpose::SigningKeyPurpose,
     };
@@ -196,6 +272,8 @@ fn rotate_given(call: &Call<'_>) -> Result<Data, Failure> {
     let owner =
         ids::member(call.value("owner")).map_err(|failure| call.refuse("owner", failure.to_string()))?;
     authorize_owner_to_key(call, ADD, &owner, new.fingerprint().to_owned(), purpose(new))?;
+    await_idle(call, call.node.caller.deadline)?;
     authorize_owner_to_key(call, REMOVE, &owner, current.fingerprint().to_owned(), purpose(current))?;
+    await_idle(call, call.node.caller.deadline)?;
     Ok(Data::None)
 }

@@ -1,7 +1,7 @@
 //! `topology.*.authorize`: topology transactions that the node signs and adds.
 //!
-//! `synchronize` is accepted as Canton has it. The node answers when the transaction is in its own store; waiting for domains is
-//! `topology.synchronisation.await_idle()`.
+//! The node answers when the transaction is in its own store; `synchronize` then waits, as Canton does, until the node has no topology
+//! transactions under way to domains.
 
 use cantle_proto::crypto::v0 as crypto;
 use cantle_proto::protocol::v0 as protocol;
@@ -11,9 +11,10 @@ use cantle_types::{Member, ParticipantId};
 use tonic::transport::Channel;
 
 use super::MAX_ANSWER;
+use super::health::synchronize;
 use crate::command::{Call, Default, Kinds, Param, Spec, Style, optional, required};
 use crate::failure::Failure;
-use crate::value::Data;
+use crate::value::{Data, parameters};
 
 const OPS: Param = required("ops", "TopologyChangeOp");
 const SIGNED_BY: Param = optional("signedBy", "Option(Fingerprint)", Default::None);
@@ -45,7 +46,7 @@ pub(super) const COMMANDS: &[Spec] = &[
                 fingerprint_of_authorized_key: call.fingerprint("authorizedKey")?,
                 is_root_delegation: call.truth("isRootDelegation")?,
             };
-            done(call.ask(write_client(call).authorize_namespace_delegation(request)))
+            done(call, call.ask(write_client(call).authorize_namespace_delegation(request)))
         },
         doc: "Lets a key act for a namespace; the first one is the namespace's root certificate.",
     },
@@ -66,7 +67,7 @@ pub(super) const COMMANDS: &[Spec] = &[
                 identifier: call.uid("identifier")?.to_string(),
                 fingerprint_of_authorized_key: call.fingerprint("authorizedKey")?,
             };
-            done(call.ask(write_client(call).authorize_identifier_delegation(request)))
+            done(call, call.ask(write_client(call).authorize_identifier_delegation(request)))
         },
         doc: "Lets a key act for one identifier.",
     },
@@ -94,7 +95,7 @@ pub(super) const COMMANDS: &[Spec] = &[
                 fingerprint_of_key: call.fingerprint("key")?,
                 key_purpose: purpose as i32,
             };
-            done(call.ask(write_client(call).authorize_owner_to_key_mapping(request)))
+            done(call, call.ask(write_client(call).authorize_owner_to_key_mapping(request)))
         },
         doc: "Gives a member a key.",
     },
@@ -121,7 +122,7 @@ pub(super) const COMMANDS: &[Spec] = &[
                 participant: ParticipantId::new(call.uid("participant")?).to_string(),
                 permission: permission(call)? as i32,
             };
-            done(call.ask(write_client(call).authorize_party_to_participant(request)))
+            done(call, call.ask(write_client(call).authorize_party_to_participant(request)))
         },
         doc: "Lets a participant act for a party.",
     },
@@ -141,19 +142,15 @@ pub(super) const COMMANDS: &[Spec] = &[
             REPLACE,
         ],
         run: |call| {
-            let trust_level = match call.constant("trustLevel", "TrustLevel")? {
-                "Ordinary" => protocol::TrustLevel::Ordinary,
-                _ => protocol::TrustLevel::Vip,
-            };
             let request = wire::ParticipantDomainStateAuthorization {
                 authorization: Some(authorization(call)?),
                 side: side(call)? as i32,
                 domain: call.uid("domain")?.to_string(),
                 participant: call.uid("participant")?.to_string(),
                 permission: permission(call)? as i32,
-                trust_level: trust_level as i32,
+                trust_level: trust_level(call)? as i32,
             };
-            done(call.ask(write_client(call).authorize_participant_domain_state(request)))
+            done(call, call.ask(write_client(call).authorize_participant_domain_state(request)))
         },
         doc: "Lets a participant use a domain, from the domain's or the participant's side.",
     },
@@ -177,9 +174,30 @@ pub(super) const COMMANDS: &[Spec] = &[
                 domain: call.uid("domain")?.to_string(),
                 mediator: call.uid("mediator")?.to_string(),
             };
-            done(call.ask(write_client(call).authorize_mediator_domain_state(request)))
+            done(call, call.ask(write_client(call).authorize_mediator_domain_state(request)))
         },
         doc: "Lets a mediator serve a domain.",
+    },
+    Spec {
+        path: "topology.domain_parameters_changes.authorize",
+        kinds: Kinds::GOVERNING,
+        style: Style::Command,
+        params: &[
+            required("domainId", "DomainId"),
+            required("newParameters", "DynamicDomainParameters"),
+            required("protocolVersion", "ProtocolVersion"),
+            SIGNED_BY,
+            SYNCHRONIZE,
+            FORCE,
+        ],
+        run: |call| {
+            let version = parameters::protocol_version(call.value("protocolVersion"))
+                .map_err(|failure| call.refuse("protocolVersion", failure.to_string()))?;
+            let new = parameters::dynamic_to_wire(call.value("newParameters"))
+                .map_err(|failure| call.refuse("newParameters", failure.to_string()))?;
+            change_parameters(call, call.uid("domainId")?.to_string(), new, version, call.truth("force")?)
+        },
+        doc: "Changes a domain's dynamic parameters.",
     },
     Spec {
         path: "topology.vetted_packages.authorize",
@@ -199,7 +217,7 @@ pub(super) const COMMANDS: &[Spec] = &[
                 participant: call.uid("participant")?.to_string(),
                 package_ids: call.texts("packageIds")?,
             };
-            done(call.ask(write_client(call).authorize_vetted_packages(request)))
+            done(call, call.ask(write_client(call).authorize_vetted_packages(request)))
         },
         doc: "Says which packages a participant has vetted.",
     },
@@ -221,7 +239,7 @@ pub(super) const COMMANDS: &[Spec] = &[
                 participant: call.uid("participant")?.to_string(),
                 package_ids: call.texts("packageIds")?,
             };
-            done(call.ask(write_client(call).authorize_check_only_packages(request)))
+            done(call, call.ask(write_client(call).authorize_check_only_packages(request)))
         },
         doc: "Says which packages a participant may check, but not use.",
     },
@@ -234,29 +252,41 @@ pub(super) fn write_client(call: &Call<'_>) -> TopologyManagerWriteServiceClient
     TopologyManagerWriteServiceClient::new(call.node.channel.clone()).max_decoding_message_size(MAX_ANSWER)
 }
 
-fn done(answer: Result<wire::AuthorizationSuccess, Failure>) -> Result<Data, Failure> {
-    answer.map(|success| Data::bytes(success.serialized))
-}
-
-fn has(call: &Call<'_>, name: &str) -> bool {
-    call.spec.params.iter().any(|param| param.name == name)
+/// The transaction, once it has spread as far as was asked for.
+pub(super) fn done(
+    call: &Call<'_>,
+    answer: Result<wire::AuthorizationSuccess, Failure>,
+) -> Result<Data, Failure> {
+    let serialized = answer?.serialized;
+    if call.has("synchronize") {
+        synchronize(call)?;
+    }
+    Ok(Data::bytes(serialized))
 }
 
 /// What all authorizations share.
-fn authorization(call: &Call<'_>) -> Result<wire::AuthorizationData, Failure> {
+pub(super) fn authorization(call: &Call<'_>) -> Result<wire::AuthorizationData, Failure> {
     let change = match call.constant("ops", "TopologyChangeOp")? {
         "Add" => ADD,
         "Remove" => REMOVE,
         _ => return Err(call.refuse("ops", "must be TopologyChangeOp.Add or TopologyChangeOp.Remove")),
     };
-    if !matches!(call.value("synchronize"), Data::None) {
-        call.duration("synchronize")?;
+    changing(call, change)
+}
+
+/// The same for a change that the command itself decides.
+pub(super) fn changing(
+    call: &Call<'_>,
+    change: protocol::TopologyChangeOp,
+) -> Result<wire::AuthorizationData, Failure> {
+    if call.has("synchronize") {
+        call.wait_for("synchronize")?;
     }
     Ok(wire::AuthorizationData {
         change: change as i32,
-        signed_by: call.optional_fingerprint("signedBy")?,
-        replace_existing: has(call, "replaceExisting") && call.truth("replaceExisting")?,
-        force_change: has(call, "force") && call.truth("force")?,
+        signed_by: if call.has("signedBy") { call.optional_fingerprint("signedBy")? } else { String::new() },
+        replace_existing: call.has("replaceExisting") && call.truth("replaceExisting")?,
+        force_change: call.has("force") && call.truth("force")?,
     })
 }
 
@@ -268,13 +298,46 @@ fn side(call: &Call<'_>) -> Result<protocol::RequestSide, Failure> {
     })
 }
 
-fn permission(call: &Call<'_>) -> Result<protocol::ParticipantPermission, Failure> {
+pub(super) fn trust_level(call: &Call<'_>) -> Result<protocol::TrustLevel, Failure> {
+    Ok(match call.constant("trustLevel", "TrustLevel")? {
+        "Ordinary" => protocol::TrustLevel::Ordinary,
+        _ => protocol::TrustLevel::Vip,
+    })
+}
+
+pub(super) fn permission(call: &Call<'_>) -> Result<protocol::ParticipantPermission, Failure> {
     Ok(match call.constant("permission", "ParticipantPermission")? {
         "Submission" => protocol::ParticipantPermission::Submission,
         "Confirmation" => protocol::ParticipantPermission::Confirmation,
         "Observation" => protocol::ParticipantPermission::Observation,
         _ => protocol::ParticipantPermission::Disabled,
     })
+}
+
+/// Changes a domain's dynamic parameters, in the form of the protocol version.
+pub(super) fn change_parameters(
+    call: &Call<'_>,
+    domain: String,
+    new: cantle_proto::protocol::v2::DynamicDomainParameters,
+    protocol_version: i64,
+    force: bool,
+) -> Result<Data, Failure> {
+    use wire::domain_parameters_change_authorization::Parameters;
+    let parameters = if protocol_version < 6 {
+        Parameters::ParametersV1(parameters::to_v1(new))
+    } else {
+        Parameters::ParametersV2(new)
+    };
+    let authorization = wire::AuthorizationData {
+        force_change: force,
+        ..changing(call, protocol::TopologyChangeOp::Replace)?
+    };
+    let request = wire::DomainParametersChangeAuthorization {
+        authorization: Some(authorization),
+        domain,
+        parameters: Some(parameters),
+    };
+    done(call, call.ask(write_client(call).authorize_domain_parameters_change(request)))
 }
 
 /// One change of an owner's keys, signed by a key that the node chooses.

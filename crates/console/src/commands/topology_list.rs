@@ -6,10 +6,10 @@ use cantle_proto::topology::admin::v0::topology_manager_read_service_client::Top
 use tonic::transport::Channel;
 
 use super::MAX_ANSWER;
-use super::argument::{time_data, timestamp};
 use crate::command::{Call, Default, Kinds, Param, Spec, Style, optional, required};
 use crate::failure::Failure;
-use crate::value::{Data, Record, enum_constant, fingerprint, ids, namespace, public_key};
+use crate::value::time::time_data;
+use crate::value::{Data, Record, fingerprint, mapping, time};
 
 pub(super) const FILTER_STORE: Param = optional("filterStore", "text", Default::EmptyText);
 pub(super) const USE_STATE_STORE: Param = optional("useStateStore", "bool", Default::True);
@@ -116,19 +116,7 @@ pub(super) const COMMANDS: &[Spec] = &[
                 call.optional_text("filterDomain")?,
                 call.optional_text("filterParticipant")?,
             )?;
-            Ok(Data::list(
-                states
-                    .into_iter()
-                    .map(|state| {
-                        result(
-                            "ListParticipantDomainStateResult",
-                            state.context,
-                            state.item.map(state_data),
-                            None,
-                        )
-                    })
-                    .collect(),
-            ))
+            Ok(participant_state_results(states.into_iter()))
         },
         doc: "Which participants may use domains.",
     },
@@ -190,6 +178,22 @@ pub(super) const COMMANDS: &[Spec] = &[
         doc: "Which packages participants may check only.",
     },
     Spec {
+        path: "topology.signed_legal_identity_claims.list",
+        kinds: Kinds::ALL,
+        style: Style::Command,
+        params: &[
+            FILTER_STORE,
+            USE_STATE_STORE,
+            TIME_QUERY,
+            FILTER_OPERATION,
+            filter("filterUid"),
+            FILTER_SIGNING_KEY,
+            PROTOCOL_VERSION,
+        ],
+        run: legal_identity_claims,
+        doc: "The legal identity claims about identifiers.",
+    },
+    Spec {
         path: "topology.domain_parameters_changes.list",
         kinds: Kinds::ALL,
         style: Style::Command,
@@ -218,10 +222,6 @@ pub(super) fn read_client(call: &Call<'_>) -> TopologyManagerReadServiceClient<C
     TopologyManagerReadServiceClient::new(call.node.channel.clone()).max_decoding_message_size(MAX_ANSWER)
 }
 
-fn has(call: &Call<'_>, name: &str) -> bool {
-    call.spec.params.iter().any(|param| param.name == name)
-}
-
 /// The part of a query that all lists share.
 pub(super) fn base_query(call: &Call<'_>, filter_signed_key: String) -> Result<wire::BaseQuery, Failure> {
     let operation = call.optional_constant("operation", "TopologyChangeOp")?;
@@ -242,7 +242,7 @@ pub(super) fn base_query(call: &Call<'_>, filter_signed_key: String) -> Result<w
 }
 
 fn query(call: &Call<'_>) -> Result<Option<wire::BaseQuery>, Failure> {
-    if !has(call, "filterStore") {
+    if !call.has("filterStore") {
         return Ok(Some(head_state(String::new())));
     }
     base_query(call, call.optional_text("filterSigningKey")?).map(Some)
@@ -264,8 +264,7 @@ fn time_query(call: &Call<'_>) -> Result<wire::base_query::TimeQuery, Failure> {
     let time = |data: Option<&Data>| match data {
         None | Some(Data::None) => Ok(None),
         Some(data) => {
-            let text = ids::text_of(data).unwrap_or_default();
-            timestamp(&text).map(Some).map_err(|cause| call.refuse("timeQuery", cause))
+            time::from_data(data).map(Some).map_err(|failure| call.refuse("timeQuery", failure.to_string()))
         }
     };
     if let Some(record) = data.downcast::<Record>() {
@@ -301,11 +300,6 @@ pub(super) fn result(
 }
 
 fn context_data(context: wire::BaseResult) -> Data {
-    let operation = match protocol::TopologyChangeOp::try_from(context.operation) {
-        Ok(protocol::TopologyChangeOp::Remove) => "Remove",
-        Ok(protocol::TopologyChangeOp::Replace) => "Replace",
-        _ => "Add",
-    };
     Data::object(Record::new(
         "BaseResult",
         vec![
@@ -314,15 +308,11 @@ fn context_data(context: wire::BaseResult) -> Data {
             ("sequenced", time_data(context.sequenced)),
             ("validFrom", time_data(context.valid_from)),
             ("validUntil", time_data(context.valid_until)),
-            ("operation", enum_constant("TopologyChangeOp", operation)),
+            ("operation", mapping::operation(context.operation)),
             ("serialized", Data::bytes(context.serialized)),
             ("signedBy", fingerprint(&context.signed_by_fingerprint)),
         ],
     ))
-}
-
-fn key_data(key: Option<cantle_proto::crypto::v0::SigningPublicKey>) -> Data {
-    key.map_or(Data::None, |key| public_key(cantle_proto::crypto::v0::public_key::Key::SigningPublicKey(key)))
 }
 
 /// Keeps what has the target key that was asked for: a filter that the API does not have.
@@ -340,14 +330,7 @@ fn namespace_delegations(call: &Call<'_>) -> Result<Data, Failure> {
     let mut items = Vec::new();
     for found in answer.results {
         if targets(call, &found.target_key_fingerprint)? {
-            let item = found.item.map(|item| {
-                let fields = vec![
-                    ("namespace", namespace(&item.namespace)),
-                    ("target", key_data(item.target_key)),
-                    ("isRootDelegation", Data::Bool(item.is_root_delegation)),
-                ];
-                Data::object(Record::new("NamespaceDelegation", fields))
-            });
+            let item = found.item.map(mapping::namespace_delegation);
             let target = ("targetKey", fingerprint(&found.target_key_fingerprint));
             items.push(result("ListNamespaceDelegationResult", found.context, item, Some(target)));
         }
@@ -364,23 +347,12 @@ fn identifier_delegations(call: &Call<'_>) -> Result<Data, Failure> {
     let mut items = Vec::new();
     for found in answer.results {
         if targets(call, &found.target_key_fingerprint)? {
-            let item = found.item.map(|item| {
-                let fields = vec![
-                    ("identifier", uid_text(&item.unique_identifier)),
-                    ("target", key_data(item.target_key)),
-                ];
-                Data::object(Record::new("IdentifierDelegation", fields))
-            });
+            let item = found.item.map(mapping::identifier_delegation);
             let target = ("targetKey", fingerprint(&found.target_key_fingerprint));
             items.push(result("ListIdentifierDelegationResult", found.context, item, Some(target)));
         }
     }
     Ok(Data::list(items))
-}
-
-/// An identifier if the text is one, else the text.
-fn uid_text(text: &str) -> Data {
-    text.parse().map_or_else(|_| Data::text(text), |uid| crate::value::uid_data(&uid))
 }
 
 fn list_owner_to_key(call: &Call<'_>) -> Result<Data, Failure> {
@@ -396,13 +368,7 @@ fn list_owner_to_key(call: &Call<'_>) -> Result<Data, Failure> {
     };
     let answer = call.ask(read_client(call).list_owner_to_key_mapping(request))?;
     let items = answer.results.into_iter().map(|found| {
-        let item = found.item.map(|item| {
-            let key = item.public_key.and_then(|key| key.key).map_or(Data::None, public_key);
-            Data::object(Record::new(
-                "OwnerToKeyMapping",
-                vec![("owner", Data::text(item.key_owner)), ("key", key)],
-            ))
-        });
+        let item = found.item.map(mapping::owner_to_key_mapping);
         let key = ("key", fingerprint(&found.key_fingerprint));
         result("ListOwnerToKeyMappingResult", found.context, item, Some(key))
     });
@@ -413,29 +379,19 @@ fn list_owner_to_key(call: &Call<'_>) -> Result<Data, Failure> {
 pub(super) fn owner_to_key_mappings(
     call: &Call<'_>,
 ) -> Result<Vec<wire::list_owner_to_key_mapping_result::Result>, Failure> {
-    let base_query = Some(head_state("Authorized".to_owned()));
-    let request =
-        wire::ListOwnerToKeyMappingRequest { base_query, ..wire::ListOwnerToKeyMappingRequest::default() };
+    owner_to_key_mappings_in(call, head_state("Authorized".to_owned()))
+}
+
+/// The mappings that a query finds.
+pub(super) fn owner_to_key_mappings_in(
+    call: &Call<'_>,
+    query: wire::BaseQuery,
+) -> Result<Vec<wire::list_owner_to_key_mapping_result::Result>, Failure> {
+    let request = wire::ListOwnerToKeyMappingRequest {
+        base_query: Some(query),
+        ..wire::ListOwnerToKeyMappingRequest::default()
+    };
     Ok(call.ask(read_client(call).list_owner_to_key_mapping(request))?.results)
-}
-
-fn side_data(side: i32) -> Data {
-    let side = match protocol::RequestSide::try_from(side) {
-        Ok(protocol::RequestSide::Both) => "Both",
-        Ok(protocol::RequestSide::From) => "From",
-        _ => "To",
-    };
-    enum_constant("RequestSide", side)
-}
-
-fn permission_data(permission: i32) -> Data {
-    let permission = match protocol::ParticipantPermission::try_from(permission) {
-        Ok(protocol::ParticipantPermission::Submission) => "Submission",
-        Ok(protocol::ParticipantPermission::Confirmation) => "Confirmation",
-        Ok(protocol::ParticipantPermission::Observation) => "Observation",
-        _ => "Disabled",
-    };
-    enum_constant("ParticipantPermission", permission)
 }
 
 fn party_to_participant(call: &Call<'_>) -> Result<Data, Failure> {
@@ -458,30 +414,10 @@ fn party_to_participant(call: &Call<'_>) -> Result<Data, Failure> {
     };
     let answer = call.ask(read_client(call).list_party_to_participant(request))?;
     let items = answer.results.into_iter().map(|found| {
-        let item = found.item.map(|item| {
-            let fields = vec![
-                ("side", side_data(item.side)),
-                ("party", uid_text(&item.party)),
-                ("participant", Data::text(item.participant)),
-                ("permission", permission_data(item.permission)),
-            ];
-            Data::object(Record::new("PartyToParticipant", fields))
-        });
+        let item = found.item.map(mapping::party_to_participant);
         result("ListPartyToParticipantResult", found.context, item, None)
     });
     Ok(Data::list(items.collect()))
-}
-
-fn state_data(item: protocol::ParticipantState) -> Data {
-    let trust = if item.trust_level == protocol::TrustLevel::Vip as i32 { "Vip" } else { "Ordinary" };
-    let fields = vec![
-        ("side", side_data(item.side)),
-        ("domain", uid_text(&item.domain)),
-        ("participant", uid_text(&item.participant)),
-        ("permission", permission_data(item.permission)),
-        ("trustLevel", enum_constant("TrustLevel", trust)),
-    ];
-    Data::object(Record::new("ParticipantState", fields))
 }
 
 fn participant_states(
@@ -494,26 +430,43 @@ fn participant_states(
     Ok(call.ask(read_client(call).list_participant_domain_state(request))?.results)
 }
 
+/// The states of participants as lists give them.
+pub(super) fn participant_state_results(
+    states: impl Iterator<Item = wire::list_participant_domain_state_result::Result>,
+) -> Data {
+    let results = states.map(|state| {
+        let item = state.item.map(mapping::participant_state);
+        result("ListParticipantDomainStateResult", state.context, item, None)
+    });
+    Data::list(results.collect())
+}
+
 fn is_active(call: &Call<'_>) -> Result<Data, Failure> {
     let (domain, participant) = (call.uid("domainId")?.to_string(), call.uid("participantId")?.to_string());
-    let base_query = Some(head_state(domain.clone()));
+    is_active_on(call, &domain, &participant).map(Data::Bool)
+}
+
+/// Whether both sides let a participant use a domain, as the node sees that domain; a state that disables it wins.
+pub(super) fn is_active_on(call: &Call<'_>, domain: &str, participant: &str) -> Result<bool, Failure> {
     let request = wire::ListParticipantDomainStateRequest {
-        base_query,
-        filter_domain: domain.clone(),
-        filter_participant: participant.clone(),
+        base_query: Some(head_state(domain.to_owned())),
+        filter_domain: domain.to_owned(),
+        filter_participant: participant.to_owned(),
     };
     let answer = call.ask(read_client(call).list_participant_domain_state(request))?;
     let (mut from, mut to) = (false, false);
     for state in answer.results.into_iter().filter_map(|found| found.item) {
-        let disabled = state.permission == protocol::ParticipantPermission::Disabled as i32;
-        if state.domain != domain || state.participant != participant || disabled {
+        if state.domain != domain || state.participant != participant {
             continue;
+        }
+        if state.permission == protocol::ParticipantPermission::Disabled as i32 {
+            return Ok(false);
         }
         let side = protocol::RequestSide::try_from(state.side);
         from |= matches!(side, Ok(protocol::RequestSide::From | protocol::RequestSide::Both));
         to |= matches!(side, Ok(protocol::RequestSide::To | protocol::RequestSide::Both));
     }
-    Ok(Data::Bool(from && to))
+    Ok(from && to)
 }
 
 fn mediator_states(call: &Call<'_>) -> Result<Data, Failure> {
@@ -524,25 +477,10 @@ fn mediator_states(call: &Call<'_>) -> Result<Data, Failure> {
     };
     let answer = call.ask(read_client(call).list_mediator_domain_state(request))?;
     let items = answer.results.into_iter().map(|found| {
-        let item = found.item.map(|item| {
-            let fields = vec![
-                ("side", side_data(item.side)),
-                ("domain", uid_text(&item.domain)),
-                ("mediator", uid_text(&item.mediator)),
-            ];
-            Data::object(Record::new("MediatorDomainState", fields))
-        });
+        let item = found.item.map(mapping::mediator_domain_state);
         result("ListMediatorDomainStateResult", found.context, item, None)
     });
     Ok(Data::list(items.collect()))
-}
-
-fn packages(kind: &'static str, participant: &str, package_ids: Vec<String>) -> Data {
-    let ids = package_ids.into_iter().map(Data::text).collect();
-    Data::object(Record::new(
-        kind,
-        vec![("participant", uid_text(participant)), ("packageIds", Data::list(ids))],
-    ))
 }
 
 fn vetted_packages(call: &Call<'_>) -> Result<Data, Failure> {
@@ -552,7 +490,7 @@ fn vetted_packages(call: &Call<'_>) -> Result<Data, Failure> {
     };
     let answer = call.ask(read_client(call).list_vetted_packages(request))?;
     let items = answer.results.into_iter().map(|found| {
-        let item = found.item.map(|item| packages("VettedPackages", &item.participant, item.package_ids));
+        let item = found.item.map(mapping::vetted_packages);
         result("ListVettedPackagesResult", found.context, item, None)
     });
     Ok(Data::list(items.collect()))
@@ -565,8 +503,21 @@ fn check_only_packages(call: &Call<'_>) -> Result<Data, Failure> {
     };
     let answer = call.ask(read_client(call).list_check_only_packages(request))?;
     let items = answer.results.into_iter().map(|found| {
-        let item = found.item.map(|item| packages("CheckOnlyPackages", &item.participant, item.package_ids));
+        let item = found.item.map(mapping::check_only_packages);
         result("ListCheckOnlyPackagesResult", found.context, item, None)
+    });
+    Ok(Data::list(items.collect()))
+}
+
+fn legal_identity_claims(call: &Call<'_>) -> Result<Data, Failure> {
+    let request = wire::ListSignedLegalIdentityClaimRequest {
+        base_query: query(call)?,
+        filter_uid: call.optional_text("filterUid")?,
+    };
+    let answer = call.ask(read_client(call).list_signed_legal_identity_claim(request))?;
+    let items = answer.results.into_iter().map(|found| {
+        let item = found.item.map(mapping::signed_legal_identity_claim);
+        result("ListSignedLegalIdentityClaimResult", found.context, item, None)
     });
     Ok(Data::list(items.collect()))
 }

@@ -1,19 +1,16 @@
 //! `topology`: stores, snapshots, loading of transactions, and waiting for the queues.
 
-use cantle_proto::protocol::v0 as protocol;
 use cantle_proto::topology::admin::v0 as wire;
-use prost::Message;
 
-use super::argument::time_data;
-use super::health::{node_status, wait_until};
+use super::health::{await_idle, node_status, queues_idle};
 use super::topology_authorize::write_client;
 use super::topology_list::{
-    FILTER_OPERATION, FILTER_STORE, PROTOCOL_VERSION, TIME_QUERY, USE_STATE_STORE, base_query, read_client,
+    FILTER_OPERATION, PROTOCOL_VERSION, TIME_QUERY, USE_STATE_STORE, base_query, read_client,
 };
 use crate::command::{Call, Default, Kinds, Spec, Style, optional, required};
 use crate::failure::Failure;
-use crate::value::keys::write_function;
-use crate::value::{Data, Record};
+use crate::value::Data;
+use crate::value::transactions::Transactions;
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec {
@@ -45,7 +42,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         kinds: Kinds::ALL,
         style: Style::Command,
         params: &[
-            FILTER_STORE,
+            optional("filterStore", "text", Default::Text("Authorized")),
             USE_STATE_STORE,
             TIME_QUERY,
             FILTER_OPERATION,
@@ -54,6 +51,14 @@ pub(super) const COMMANDS: &[Spec] = &[
         ],
         run: list_all,
         doc: "All topology transactions of a store, as a snapshot that can be written to a file.",
+    },
+    Spec {
+        path: "topology.all.renew",
+        kinds: Kinds::WITH_TOPOLOGY,
+        style: Style::Command,
+        params: &[required("filterAuthorizedKey", "Fingerprint"), required("authorizeWith", "Fingerprint")],
+        run: super::renew::renew,
+        doc: "Authorizes anew, with another key, everything that one key has authorized, and withdraws the old authorizations.",
     },
     Spec {
         path: "topology.synchronisation.is_idle",
@@ -68,51 +73,25 @@ pub(super) const COMMANDS: &[Spec] = &[
         kinds: Kinds::ALL,
         style: Style::Command,
         params: &[optional("timeout", "Duration", Default::Bounded)],
-        run: |call| {
-            wait_until(call, call.duration("timeout")?, "to have no topology transactions under way", || {
-                is_idle(call)
-            })
-        },
+        run: |call| await_idle(call, call.duration("timeout")?).map(|()| Data::None),
         doc: "Waits until no topology transaction is under way.",
     },
 ];
 
 fn is_idle(call: &Call<'_>) -> Result<bool, Failure> {
-    let Some(status) = node_status(call)? else { return Ok(true) };
-    Ok(status
-        .topology_queues
-        .is_none_or(|queues| queues.manager == 0 && queues.dispatcher == 0 && queues.clients == 0))
+    Ok(node_status(call)?.is_none_or(|status| queues_idle(&status)))
 }
 
 fn list_all(call: &Call<'_>) -> Result<Data, Failure> {
-    let base_query = Some(base_query(call, call.optional_fingerprint("filterAuthorizedKey")?)?);
-    let answer = call.ask(read_client(call).list_all(wire::ListAllRequest { base_query }))?;
-    Ok(snapshot(answer.result.unwrap_or_default()))
+    Ok(Data::object(
+        transactions(call, base_query(call, String::new())?)?
+            .filtered_by_key(&call.optional_fingerprint("filterAuthorizedKey")?),
+    ))
 }
 
-/// A snapshot of transactions.
-fn snapshot(transactions: protocol::TopologyTransactions) -> Data {
-    let file = cantle_proto::versioned::wrap(&transactions.encode_to_vec(), 0);
-    let items: Vec<Data> = transactions
-        .items
-        .into_iter()
-        .map(|item| {
-            Data::object(Record::new(
-                "StoredTopologyTransaction",
-                vec![
-                    ("sequenced", time_data(item.sequenced)),
-                    ("validFrom", time_data(item.valid_from)),
-                    ("validUntil", time_data(item.valid_until)),
-                    ("transaction", Data::bytes(item.transaction)),
-                ],
-            ))
-        })
-        .collect();
-    let text = format!("{} topology transactions", items.len());
-    let fields = vec![
-        ("result", Data::list(items)),
-        ("writeToFile", Data::object(write_function(file.clone().into()))),
-        ("toByteString", Data::bytes(file)),
-    ];
-    Data::object(Record::shown("StoredTopologyTransactions", text, fields))
+/// The transactions that a query finds.
+pub(super) fn transactions(call: &Call<'_>, query: wire::BaseQuery) -> Result<Transactions, Failure> {
+    let request = wire::ListAllRequest { base_query: Some(query) };
+    let answer = call.ask(read_client(call).list_all(request))?;
+    Ok(Transactions::new(answer.result.unwrap_or_default()))
 }

@@ -7,6 +7,7 @@ use starlark::syntax::{AstModule, Dialect, DialectTypes};
 
 use super::emit::{Vocabulary, starlark_error};
 use super::error::NotationError;
+use super::expression::GENERIC;
 use super::parser::{MAX_DEPTH, Parsed};
 use super::token::{Kind, Slashes, Span, Token, tokenize};
 
@@ -145,6 +146,12 @@ impl Candidate {
         }
         tokens.windows(2).enumerate().any(|(index, pair)| {
             let [dot, name] = pair else { return false };
+            let (first, second) =
+                (&source[dot.span.start..dot.span.end], &source[name.span.start..name.span.end]);
+            // `_.copy(…)` is a function, and `Seq[Int](…)` has a type in it: no name of Starlark's is meant.
+            if (first == "_" && second == ".") || (GENERIC.contains(&first) && second == "[") {
+                return true;
+            }
             if &source[dot.span.start..dot.span.end] != "." || name.kind != Kind::Ident {
                 return false;
             }

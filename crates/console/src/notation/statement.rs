@@ -107,6 +107,17 @@ impl Parser<'_> {
             });
         }
         let name = self.identifier("a name")?;
+        if self.next_is_here("(") && matches!(self.text(name), "Seq" | "List" | "Vector") {
+            self.advance();
+            return self.nested(false, |parser| {
+                let mut patterns = vec![parser.val_pattern()?];
+                while parser.eat(",") && !parser.next_is(")") {
+                    patterns.push(parser.val_pattern()?);
+                }
+                parser.expect(")")?;
+                Ok(Pattern::Tuple(patterns))
+            });
+        }
         if self.next_is_here("(") {
             return Err(foreign(
                 "a constructor pattern",

@@ -21,7 +21,11 @@ const METHODS: &[&str] = &[
 const COMMANDS: &[&str] = &["list", "initialized", "wait_for_initialized"];
 
 fn vocabulary() -> Vocabulary {
-    Vocabulary { is_method: |name| METHODS.contains(&name), is_command: |name| COMMANDS.contains(&name) }
+    Vocabulary {
+        is_method: |name| METHODS.contains(&name),
+        is_command: |name| COMMANDS.contains(&name),
+        is_global: |name| matches!(name, "print" | "println" | "assert" | "len"),
+    }
 }
 
 fn known(name: &str) -> bool {

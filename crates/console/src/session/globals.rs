@@ -1,6 +1,7 @@
 //! The names that scripts find: Starlark's, Scala's, the companions, and the nodes.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
 use starlark::environment::{Globals, GlobalsBuilder, LibraryExtension, Module};
 use starlark::starlark_module;
@@ -8,10 +9,10 @@ use starlark::values::none::NoneType;
 use starlark::values::{Heap, Value};
 
 use super::worker::print_text;
-use crate::command::Group;
+use crate::command::{Group, help_about};
 use crate::error::SessionError;
 use crate::node::{Locality, Node, NodeKind, NodeRef};
-use crate::value::{Data, Object, Record, companions, scala};
+use crate::value::{Data, Object, Package, Record, companions, scala};
 
 /// Names that do not depend on the nodes.
 pub(super) fn globals() -> Globals {
@@ -36,7 +37,19 @@ pub(super) fn globals() -> Globals {
             builder.set(name, Object::new(instance));
         }
     }
+    for root in ["com", "java"] {
+        if let Data::Object(instance) = Package::root(root) {
+            builder.set(root, Object::new(instance));
+        }
+    }
     builder.build()
+}
+
+/// Whether a name is one of those, and so no list of a script's unless it says so.
+pub(super) fn is_global(name: &str) -> bool {
+    static NAMES: OnceLock<HashSet<String>> = OnceLock::new();
+    let names = NAMES.get_or_init(|| globals().names().map(|name| name.as_str().to_owned()).collect());
+    names.contains(name)
 }
 
 /// The functions of the console itself.
@@ -49,6 +62,10 @@ fn console_names(builder: &mut GlobalsBuilder) {
     ) -> starlark::Result<NoneType> {
         let text = match subject {
             None => GENERAL.to_owned(),
+            Some(subject) if subject.unpack_str().is_some() => {
+                help_about(subject.unpack_str().unwrap_or_default())
+                    .map_err(crate::failure::Failure::into_starlark)?
+            }
             Some(subject) => match Object::from_value(subject).and_then(|object| object.instance().help()) {
                 Some(text) => text,
                 None => {
@@ -67,8 +84,10 @@ const GENERAL: &str = "\
 Every configured node is a name; dashes are written as underscores.
   participants, domains, domain_managers, sequencers, mediators, nodes
       have .local, .remote and .all
-  help(participant1), participant1.keys.help(), help(participant1.keys.secret.list)
+  help(participant1), participant1.keys.help(), help(\"keys.secret\"), help(\"list\")
       show commands with their arguments; the tab key completes names
+  health.status, health.dump(), utils.synchronize_topology()
+      are about all nodes
   val x = … and x = … name a value; // and # begin a comment
   exit ends the console";
 
@@ -115,6 +134,10 @@ pub(super) fn set_nodes(module: &Module<'_>, nodes: &[(String, Arc<Node>)]) {
         if let (Some((.., only)), None) = (of_kind.next(), of_kind.next()) {
             set(kind.as_str(), only);
         }
+    }
+    let all: Vec<Arc<Node>> = nodes.iter().map(|(_, node)| Arc::clone(node)).collect();
+    for (name, data) in crate::commands::top_level(&all) {
+        set(name, &data);
     }
     // Last, so that a node's own name comes before all others.
     for ((name, _), (.., data)) in nodes.iter().zip(&groups) {

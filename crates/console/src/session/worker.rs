@@ -14,14 +14,14 @@ use starlark::values::Value;
 use tokio::sync::watch;
 
 use super::SessionOptions;
-use super::globals::{check_names, globals, set_nodes};
+use super::globals::{check_names, globals, is_global, set_nodes};
 use super::trace::{Ran, script_error};
 use crate::command::is_bare_command;
 use crate::error::{ScriptError, SessionError};
 use crate::failure::Failure;
 use crate::node::{Caller, Node};
 use crate::notation::{Vocabulary, Written, dialect, translate};
-use crate::value::{scala, take_unrun};
+use crate::value::{Object, scala, take_unrun};
 
 /// Deep texts and calls recurse on this stack; only what is used takes memory.
 const STACK: usize = 256 << 20;
@@ -34,7 +34,8 @@ const MAX_SCRIPT: usize = 4 << 20;
 /// Scripts and lines whose functions can still be shown in errors.
 const MAX_REMEMBERED: usize = 1_000;
 
-const VOCABULARY: Vocabulary = Vocabulary { is_method: scala::is_method, is_command: is_bare_command };
+const VOCABULARY: Vocabulary =
+    Vocabulary { is_method: scala::is_method, is_command: is_bare_command, is_global };
 
 /// Something to do.
 #[derive(Debug)]
@@ -138,12 +139,13 @@ pub(super) fn start(
 }
 
 fn serve(options: SessionOptions, cancel: watch::Receiver<u64>, requests: &mpsc::Receiver<Request>) {
-    let caller = Arc::new(Caller::new(options.handle, options.deadline, cancel));
+    let caller = Arc::new(Caller::new(options.handle, options.deadline, options.ping_timeout, cancel));
     let nodes: Vec<(String, Arc<Node>)> = options
         .nodes
         .into_iter()
         .map(|node| (node.script_name(), Arc::new(Node::new(node, Arc::clone(&caller)))))
         .collect();
+    caller.set_nodes(nodes.iter().map(|(_, node)| node));
     let globals = globals();
     let max_steps = options.max_steps.max(1);
     Module::with_temp_heap(|module| {
@@ -160,6 +162,10 @@ fn serve(options: SessionOptions, cancel: watch::Receiver<u64>, requests: &mpsc:
             OUTPUT.set(Some(request.events.clone()));
             let event = match request.task {
                 Task::Script { name, text } => Event::Done(worker.run(name, text).map(|_| None)),
+                // Alone it is a question, not the function.
+                Task::Line { text } if text.trim() == "help" => {
+                    Event::Done(worker.run("console".to_owned(), "help()".to_owned()))
+                }
                 Task::Line { text } => Event::Done(worker.run("console".to_owned(), text)),
                 Task::Stop => return,
                 Task::Complete { line } => {
@@ -243,6 +249,11 @@ impl<'v> Worker<'_, 'v> {
             None => (None, path),
         };
         let candidates = match base {
+            None if self.argument_names(&line[..start]).is_some() => {
+                let module = self.module.names().map(|name| name.as_str().to_owned());
+                let names = self.argument_names(&line[..start]).unwrap_or_default();
+                names.into_iter().map(|name| format!("{name} = ")).chain(module).collect()
+            }
             None => {
                 let module = self.module.names().map(|name| name.as_str().to_owned());
                 module.chain(self.globals.names().map(|name| name.as_str().to_owned())).collect()
@@ -258,24 +269,50 @@ impl<'v> Worker<'_, 'v> {
         (line.len() - prefix.len(), names)
     }
 
+    /// The parameters of the command whose parenthesis is open at the end of `text`.
+    fn argument_names(&self, text: &str) -> Option<Vec<String>> {
+        let mut depth = 0_usize;
+        let open = text.char_indices().rev().find_map(|(index, character)| match character {
+            ')' | ']' | '}' => {
+                depth += 1;
+                None
+            }
+            '(' if depth == 0 => Some(index),
+            '(' | '[' | '{' => {
+                depth = depth.saturating_sub(1);
+                None
+            }
+            _ => None,
+        })?;
+        let callee = text[..open].trim_end();
+        let is_part =
+            |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '.';
+        let start = callee
+            .rfind(|character| !is_part(character))
+            .map_or(0, |at| at + callee[at..].chars().next().map_or(1, char::len_utf8));
+        let value = self.value_of(&callee[start..])?;
+        let names = Object::from_value(value)?.instance().parameters();
+        (!names.is_empty()).then_some(names)
+    }
+
     /// The attributes of what `path` names, without asking a node.
     fn attributes(&self, path: &str) -> Vec<String> {
+        self.value_of(path).map(|value| value.dir_attr()).unwrap_or_default()
+    }
+
+    /// What `path` names, without asking a node.
+    fn value_of(&self, path: &str) -> Option<Value<'v>> {
         let mut parts = path.split('.');
-        let first = parts.next().unwrap_or_default();
-        let Some(mut value) = self.module.get(first).or_else(|| {
+        let first = parts.next()?;
+        let mut value = self.module.get(first).or_else(|| {
             self.globals.iter().find(|(name, _)| *name == first).map(|(_, value)| value.to_value())
-        }) else {
-            return Vec::new();
-        };
+        })?;
         for part in parts {
-            if matches!(part, "id" | "uid" | "status") {
-                return Vec::new();
+            if Object::from_value(value).is_some_and(|object| !object.instance().is_cheap(part)) {
+                return None;
             }
-            match value.get_attr(part, self.module.heap()) {
-                Ok(Some(next)) => value = next,
-                _ => return Vec::new(),
-            }
+            value = value.get_attr(part, self.module.heap()).ok()??;
         }
-        value.dir_attr()
+        Some(value)
     }
 }

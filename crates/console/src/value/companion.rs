@@ -2,14 +2,17 @@
 
 use cantle_types::MemberCode;
 
+use super::files::read_function;
 use super::ids::{self, domain_id, member_id, participant_id, party_id, uid_data};
-use super::keys::{KeyFile, key_from_bytes, read_file};
+use super::keys::{KeyFile, key_from_bytes};
 use super::{CallArgs, Data, Function, Record};
 use crate::failure::Failure;
 
 /// (enumeration, its constants)
 const ENUMERATIONS: &[(&str, &[&str])] = &[
     ("TopologyChangeOp", &["Add", "Remove", "Replace"]),
+    ("HashAlgorithm", &["Sha256"]),
+    ("DomainChoice", &["All"]),
     ("KeyPurpose", &["Signing", "Encryption"]),
     ("RequestSide", &["Both", "From", "To"]),
     ("ParticipantPermission", &["Submission", "Confirmation", "Observation", "Disabled"]),
@@ -55,12 +58,22 @@ pub(crate) fn companions() -> Vec<(&'static str, Data)> {
         let holder = constants.iter().fold(Function::holder(name), |holder, constant| {
             holder.with(constant, enum_constant(name, constant))
         });
-        let holder = if *name == "TimeQuery" { with_times(holder) } else { holder };
+        let holder = match *name {
+            "TimeQuery" => with_times(holder),
+            // Scala's types of operations, for `collectOfType`.
+            "TopologyChangeOp" => {
+                holder.with("Positive", Data::text("Positive")).with("AddRemove", Data::text("AddRemove"))
+            }
+            _ => holder,
+        };
         all.push((*name, Data::object(holder)));
     }
     for (name, make) in IDS {
         let make = *make;
-        let from_uid = move |args: &CallArgs, signature: &str| -> Result<Data, Failure> {
+        let from_uid = move |args: &CallArgs<'_>, signature: &str| -> Result<Data, Failure> {
+            if let ([id, space], []) = (args.positional.as_slice(), args.named.as_slice()) {
+                return ids::joined(id, space).map(|uid| make(&uid));
+            }
             let data = args.one(signature, "uid")?;
             ids::unique_identifier(data).map(|uid| make(&uid)).map_err(|failure| named(signature, failure))
         };
@@ -90,8 +103,31 @@ pub(crate) fn companions() -> Vec<(&'static str, Data)> {
         ("UniqueIdentifier", Data::object(unique_identifier())),
         ("SigningPublicKey", Data::object(key_companion("SigningPublicKey", KeyFile::Signing))),
         ("EncryptionPublicKey", Data::object(key_companion("EncryptionPublicKey", KeyFile::Encryption))),
+        ("DomainAlias", Data::object(text_companion("DomainAlias", name_text))),
+        (
+            "SequencerAlias",
+            Data::object(
+                text_companion("SequencerAlias", name_text)
+                    .with("Default", Data::text(super::connection::DEFAULT_ALIAS)),
+            ),
+        ),
+        super::files::companion(),
+        super::transactions::companion(),
+        super::snapshot::companion(),
     ]);
+    all.extend(super::connection::companions());
+    all.extend(super::domain_connection::companions());
+    all.extend(super::parameters::companions());
+    all.extend(super::duration::companions());
     all
+}
+
+/// A text that is a name.
+fn name_text(data: &Data) -> Result<Data, Failure> {
+    match ids::text_of(data) {
+        Some(text) if !text.is_empty() => Ok(Data::text(text)),
+        _ => Err(Failure::value(format!("a name is a text that is not empty, found: {}", data.kind()))),
+    }
 }
 
 /// `TimeQuery.Snapshot(asOf)` and `TimeQuery.Range(from, until)`.
@@ -139,7 +175,7 @@ fn text_companion(name: &'static str, make: fn(&Data) -> Result<Data, Failure>) 
 fn unique_identifier() -> Function {
     const MAKE: &str = "UniqueIdentifier(id: Identifier, namespace: Namespace)";
     const PARSE: &str = "UniqueIdentifier.tryFromProtoPrimitive(str: text)";
-    let make = |args: &CallArgs| match (args.positional.as_slice(), args.named.as_slice()) {
+    let make = |args: &CallArgs<'_>| match (args.positional.as_slice(), args.named.as_slice()) {
         ([id, space], []) => ids::joined(id, space).map(|uid| uid_data(&uid)),
         _ => Err(Failure::Arity {
             command: "UniqueIdentifier".to_owned(),
@@ -159,17 +195,8 @@ fn unique_identifier() -> Function {
 }
 
 fn key_companion(name: &'static str, file: KeyFile) -> Function {
-    let signature = format!("{name}.tryReadFromFile(inputFile: text)");
-    let shown = signature.clone();
-    let read = Function::new(signature, move |args| {
-        let path = ids::text_of(args.one(&shown, "inputFile")?)
-            .ok_or_else(|| Failure::value("a file name is a text"))?;
-        let bytes = read_file(&path)?;
-        key_from_bytes(&bytes, file).map(Data::object).map_err(|failure| Failure::File {
-            action: "read",
-            path,
-            cause: failure.to_string(),
-        })
-    });
-    Function::holder(name).with("tryReadFromFile", Data::object(read))
+    Function::holder(name).with(
+        "tryReadFromFile",
+        read_function(name, move |bytes| key_from_bytes(bytes, file).map(Data::object)),
+    )
 }

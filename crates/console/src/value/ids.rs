@@ -50,6 +50,19 @@ pub(crate) fn member_id(kind: &'static str, code: MemberCode, uid: &UniqueIdenti
     Data::object(with_uid(kind, Member::new(code, uid.clone()).to_string(), uid))
 }
 
+/// A member from its text with code; a text that is none stays one.
+pub(crate) fn member_data(text: &str) -> Data {
+    let Ok(member) = text.parse::<Member>() else { return Data::text(text) };
+    let kind = match member.code() {
+        MemberCode::Participant => "ParticipantId",
+        MemberCode::Mediator => "MediatorId",
+        MemberCode::Sequencer => "SequencerId",
+        MemberCode::DomainTopologyManager => "DomainTopologyManagerId",
+        _ => "UnauthenticatedMemberId",
+    };
+    member_id(kind, member.code(), member.uid())
+}
+
 /// A domain: its text has no code.
 pub(crate) fn domain_id(uid: &UniqueIdentifier) -> Data {
     Data::object(with_uid("DomainId", uid.to_string(), uid))

@@ -9,7 +9,8 @@ use cantle_proto::crypto::v0 as wire;
 use prost::Message;
 
 use super::companion::enum_constant;
-use super::{Data, Function, Instance, Record, fingerprint};
+use super::files::write_function;
+use super::{Data, Instance, Record, fingerprint};
 use crate::failure::Failure;
 
 /// A public key.
@@ -163,39 +164,6 @@ impl Instance for KeyRecord {
     fn identity(&self) -> Option<String> {
         Some(format!("{:?}", self.0))
     }
-}
-
-/// `x.writeToFile(path)`.
-pub(crate) fn write_function(bytes: Arc<[u8]>) -> Function {
-    const SIGNATURE: &str = "writeToFile(outputFile: text)";
-    Function::new(SIGNATURE, move |args| {
-        let path = super::ids::text_of(args.one(SIGNATURE, "outputFile")?)
-            .ok_or_else(|| Failure::value("a file name is a text"))?;
-        write_file(&path, &bytes)?;
-        Ok(Data::None)
-    })
-}
-
-pub(crate) fn write_file(path: &str, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, bytes).map_err(|error| Failure::File {
-        action: "write",
-        path: path.to_owned(),
-        cause: error.to_string(),
-    })
-}
-
-/// Reads a file of at most 64 MiB.
-pub(crate) fn read_file(path: &str) -> Result<Vec<u8>, Failure> {
-    use std::io::Read;
-    const LIMIT: u64 = 64 << 20;
-    let failed = |cause: String| Failure::File { action: "read", path: path.to_owned(), cause };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| failed(error.to_string()))?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(failed("it is larger than 64 MiB".to_owned()));
-    }
-    Ok(bytes)
 }
 
 /// Which key a file should hold.

@@ -23,6 +23,7 @@ use starlark::values::{
 };
 
 use super::{CallArgs, Data, Instance};
+use crate::command::Apply;
 use crate::failure::{Failure, suggestion};
 
 thread_local! {
@@ -61,6 +62,33 @@ impl Object {
         &self.0
     }
 
+    /// Calls what stands behind it with Starlark's values.
+    pub(crate) fn call_with<'v>(
+        &self,
+        positional: &[Value<'v>],
+        named: Vec<(String, Value<'v>)>,
+        labels: Vec<(usize, String)>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> starlark::Result<Value<'v>> {
+        let heap = eval.heap();
+        let mut functions = Vec::new();
+        let mut data =
+            |value| Data::from_argument(value, heap, &mut functions).map_err(Failure::into_starlark);
+        let positional = positional.iter().map(|value| data(*value)).collect::<starlark::Result<Vec<_>>>()?;
+        let named = named
+            .into_iter()
+            .map(|(name, value)| Ok((name, data(value)?)))
+            .collect::<starlark::Result<Vec<_>>>()?;
+        let functions = Functions { functions, eval: RefCell::new(eval) };
+        match self.0.call(CallArgs { positional, named, labels, apply: Some(&functions) }) {
+            Some(result) => Ok(result.map_err(Failure::into_starlark)?.alloc(heap)),
+            None => {
+                Err(Failure::value(format!("{} is not a command: leave the parentheses out", self.0.kind()))
+                    .into_starlark())
+            }
+        }
+    }
+
     fn concatenated<'v>(
         &self,
         other: Value<'v>,
@@ -70,6 +98,33 @@ impl Object {
         let (mine, theirs) = (self.0.as_text()?, other.unpack_str()?);
         let text = if before { format!("{theirs}{mine}") } else { format!("{mine}{theirs}") };
         Some(Ok(heap.alloc(text)))
+    }
+}
+
+/// The functions among the arguments of a call, and what runs them.
+struct Functions<'v, 'a, 'e, 'x> {
+    functions: Vec<Value<'v>>,
+    eval: RefCell<&'x mut Evaluator<'v, 'a, 'e>>,
+}
+
+impl fmt::Debug for Functions<'_, '_, '_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Functions").field("functions", &self.functions.len()).finish_non_exhaustive()
+    }
+}
+
+impl Apply for Functions<'_, '_, '_, '_> {
+    fn apply(&self, function: usize, args: &[Data]) -> Result<Data, Failure> {
+        let function =
+            self.functions.get(function).ok_or_else(|| Failure::value("there is no such function"))?;
+        let mut eval =
+            self.eval.try_borrow_mut().map_err(|_| Failure::value("a function of this call is running"))?;
+        let heap = eval.heap();
+        let args: Vec<Value<'_>> = args.iter().map(|data| data.alloc(heap)).collect();
+        match eval.eval_function(*function, &args, &[]) {
+            Ok(value) => Data::from_value(value, heap),
+            Err(error) => Err(Failure::from_starlark(&error)),
+        }
     }
 }
 
@@ -127,19 +182,17 @@ impl<'v> StarlarkValue<'v> for Object {
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<Value<'v>> {
         let heap = eval.heap();
-        let data = |value| Data::from_value(value, heap).map_err(Failure::into_starlark);
-        let positional = args.positions(heap)?.map(data).collect::<starlark::Result<Vec<_>>>()?;
-        let named = args
-            .names_map()?
-            .iter()
-            .map(|(name, value)| Ok((name.as_str().to_owned(), data(*value)?)))
-            .collect::<starlark::Result<Vec<_>>>()?;
-        match self.0.call(CallArgs { positional, named }) {
+        let positional: Vec<Value<'v>> = args.positions(heap)?.collect();
+        let named: Vec<(String, Value<'v>)> =
+            args.names_map()?.iter().map(|(name, value)| (name.as_str().to_owned(), *value)).collect();
+        self.call_with(&positional, named, Vec::new(), eval)
+    }
+
+    fn at(&self, index: Value<'v>, heap: Heap<'v>) -> starlark::Result<Value<'v>> {
+        let data = Data::from_value(index, heap).map_err(Failure::into_starlark)?;
+        match self.0.index(data) {
             Some(result) => Ok(result.map_err(Failure::into_starlark)?.alloc(heap)),
-            None => {
-                Err(Failure::value(format!("{} is not a command: leave the parentheses out", self.0.kind()))
-                    .into_starlark())
-            }
+            None => Err(Failure::value(format!("{} has no items", self.0.kind())).into_starlark()),
         }
     }
 

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{CallArgs, Data, Instance};
-use crate::failure::Failure;
+use crate::command::{Bound, Signature, bind_args};
+use crate::failure::{Failure, suggestion};
 
 /// A value with named fields.
 #[derive(Debug, Clone)]
@@ -16,28 +17,72 @@ pub(crate) struct Record {
     is_text: bool,
     /// `x()` is `x`: for what Canton lets be written both ways.
     is_callable: bool,
+    /// It has `copy`, as the values of Scala's case classes do.
+    copies: bool,
 }
 
 impl Record {
     /// A record that prints its fields.
     pub(crate) fn new(kind: &'static str, fields: Vec<(&'static str, Data)>) -> Self {
-        Self { kind, fields, text: None, is_text: false, is_callable: false }
+        Self { kind, fields, text: None, is_text: false, is_callable: false, copies: false }
     }
 
     /// A record that stands for a text, such as an identifier.
     pub(crate) fn text(kind: &'static str, text: String, fields: Vec<(&'static str, Data)>) -> Self {
-        Self { kind, fields, text: Some(text), is_text: true, is_callable: false }
+        Self { kind, fields, text: Some(text), is_text: true, is_callable: false, copies: false }
     }
 
     /// A record with a text of its own to print.
     pub(crate) fn shown(kind: &'static str, text: String, fields: Vec<(&'static str, Data)>) -> Self {
-        Self { kind, fields, text: Some(text), is_text: false, is_callable: false }
+        Self { kind, fields, text: Some(text), is_text: false, is_callable: false, copies: false }
     }
 
     /// Lets it be written with parentheses, too.
     #[must_use]
     pub(crate) fn callable(self) -> Self {
         Self { is_callable: true, ..self }
+    }
+
+    /// Lets `x.copy(name = value)` give another one with some fields replaced.
+    #[must_use]
+    pub(crate) fn copying(self) -> Self {
+        Self { copies: true, ..self }
+    }
+
+    /// The same with another value in a field that it has.
+    pub(crate) fn with(&self, name: &str, value: Data) -> Self {
+        let mut copy = self.clone();
+        if let Some(field) = copy.fields.iter_mut().find(|(field, _)| *field == name) {
+            field.1 = value;
+        }
+        copy
+    }
+
+    /// `copy` or `update`.
+    fn copy_function(&self, name: &str) -> Function {
+        let names: Vec<&str> = self.fields.iter().map(|(field, _)| *field).collect();
+        let path = format!("{}.{name}", self.kind);
+        let signature = format!("{path}({})", names.join(", "));
+        let (record, shown) = (self.clone(), signature.clone());
+        Function::new(signature, move |args| {
+            let arity =
+                |cause: String| Failure::Arity { command: path.clone(), cause, signature: shown.clone() };
+            let mut copy = record.clone();
+            if args.positional.len() > copy.fields.len() {
+                return Err(arity(format!("takes at most {} arguments", copy.fields.len())));
+            }
+            for (field, value) in copy.fields.iter_mut().zip(&args.positional) {
+                field.1 = value.clone();
+            }
+            for (name, value) in &args.named {
+                let names: Vec<&str> = copy.fields.iter().map(|(field, _)| *field).collect();
+                let Some(index) = names.iter().position(|field| field == name) else {
+                    return Err(arity(format!("has no argument `{name}`{}", suggestion(name, names))));
+                };
+                copy.fields[index].1 = value.clone();
+            }
+            Ok(Data::object(copy))
+        })
     }
 
     pub(crate) fn type_name(&self) -> &'static str {
@@ -71,11 +116,17 @@ impl Instance for Record {
         {
             return Ok(self.text.clone().map(Data::text));
         }
+        if found.is_none() && self.copies && matches!(name, "copy" | "update") {
+            return Ok(Some(Data::object(self.copy_function(name))));
+        }
         Ok(found.cloned())
     }
 
     fn attr_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.fields.iter().map(|(name, _)| (*name).to_owned()).collect();
+        if self.copies {
+            names.push("copy".to_owned());
+        }
         if self.is_text {
             names.extend(["unwrap", "toProtoPrimitive", "filterString"].map(str::to_owned));
         }
@@ -90,7 +141,7 @@ impl Instance for Record {
         self.is_text.then(|| self.text())
     }
 
-    fn call(&self, args: CallArgs) -> Option<Result<Data, Failure>> {
+    fn call(&self, args: CallArgs<'_>) -> Option<Result<Data, Failure>> {
         let plain = self.is_callable && args.positional.is_empty() && args.named.is_empty();
         plain.then(|| Ok(Data::object(self.clone())))
     }
@@ -109,6 +160,8 @@ pub(crate) fn shown(data: &Data) -> String {
         Data::Text(text) => format!("\"{text}\""),
         Data::Bytes(bytes) => format!("<{} bytes>", bytes.len()),
         Data::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        Data::Some(inner) => format!("Some({})", shown(inner)),
+        Data::Function(_) => "a function".to_owned(),
         Data::Object(instance) => instance.text(),
     }
 }
@@ -129,7 +182,7 @@ fn camel_case(name: &str) -> String {
     out
 }
 
-type Body = dyn Fn(&CallArgs) -> Result<Data, Failure> + Send + Sync;
+type Body = dyn Fn(&CallArgs<'_>) -> Result<Data, Failure> + Send + Sync;
 
 /// A function of the console that is no command of a node: constructors, methods of keys.
 #[derive(Clone)]
@@ -137,20 +190,62 @@ pub(crate) struct Function {
     signature: String,
     statics: Vec<(&'static str, Data)>,
     body: Option<Arc<Body>>,
+    parameters: Vec<&'static str>,
+    /// Naming it as a statement runs it.
+    is_bare: bool,
+    /// `f[x]` is `f(x)`: a type argument of Scala's that counts.
+    is_typed: bool,
 }
 
 impl Function {
     /// A function; `signature` is shown when it is called wrongly.
     pub(crate) fn new(
         signature: impl Into<String>,
-        body: impl Fn(&CallArgs) -> Result<Data, Failure> + Send + Sync + 'static,
+        body: impl Fn(&CallArgs<'_>) -> Result<Data, Failure> + Send + Sync + 'static,
     ) -> Self {
-        Self { signature: signature.into(), statics: Vec::new(), body: Some(Arc::new(body)) }
+        Self {
+            signature: signature.into(),
+            statics: Vec::new(),
+            body: Some(Arc::new(body)),
+            parameters: Vec::new(),
+            is_bare: false,
+            is_typed: false,
+        }
+    }
+
+    /// A function with parameters that have names, order and defaults, as those of commands.
+    pub(crate) fn taking(
+        signature: Signature,
+        body: impl Fn(&Bound<'_>) -> Result<Data, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        let parameters = signature.params.iter().map(|param| param.name).collect();
+        let function =
+            Self::new(signature.to_string(), move |args| body(&bind_args(signature, args.clone())?));
+        Self { parameters, ..function }
+    }
+
+    /// Lets it be run by naming it, as commands without arguments are.
+    #[must_use]
+    pub(crate) fn bare(self) -> Self {
+        Self { is_bare: true, ..self }
+    }
+
+    /// Lets its argument stand in brackets, as Scala's types do.
+    #[must_use]
+    pub(crate) fn typed(self) -> Self {
+        Self { is_typed: true, ..self }
     }
 
     /// A name that only holds others: an enumeration.
     pub(crate) fn holder(name: &str) -> Self {
-        Self { signature: name.to_owned(), statics: Vec::new(), body: None }
+        Self {
+            signature: name.to_owned(),
+            statics: Vec::new(),
+            body: None,
+            parameters: Vec::new(),
+            is_bare: false,
+            is_typed: false,
+        }
     }
 
     #[must_use]
@@ -187,8 +282,23 @@ impl Instance for Function {
         self.statics.iter().map(|(name, _)| (*name).to_owned()).collect()
     }
 
-    fn call(&self, args: CallArgs) -> Option<Result<Data, Failure>> {
+    fn call(&self, args: CallArgs<'_>) -> Option<Result<Data, Failure>> {
         self.body.as_ref().map(|body| body(&args))
+    }
+
+    fn runs_bare(&self) -> bool {
+        self.is_bare
+    }
+
+    fn index(&self, data: Data) -> Option<Result<Data, Failure>> {
+        if !self.is_typed {
+            return None;
+        }
+        self.call(CallArgs { positional: vec![data], ..CallArgs::default() })
+    }
+
+    fn parameters(&self) -> Vec<String> {
+        self.parameters.iter().map(|name| (*name).to_owned()).collect()
     }
 
     fn help(&self) -> Option<String> {
@@ -196,7 +306,7 @@ impl Instance for Function {
     }
 }
 
-impl CallArgs {
+impl CallArgs<'_> {
     /// The only argument, positional or by one of `names`.
     pub(crate) fn one(&self, signature: &str, name: &str) -> Result<&Data, Failure> {
         let arity = |cause: String| Failure::Arity {

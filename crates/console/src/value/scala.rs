@@ -3,18 +3,25 @@
 //! The front end writes `_cantle_call(x, "map", f)` for `x.map(f)`. A value's own attribute comes first; then these. A text stands for
 //! an optional text that is there (names of keys are optional in Canton), so that `.name.exists(…)` works.
 
+mod collections;
+mod optional;
+mod sequence;
+mod text;
+
+use starlark::collections::SmallMap;
 use starlark::environment::GlobalsBuilder;
 use starlark::eval::Evaluator;
 use starlark::starlark_module;
-use starlark::values::dict::{AllocDict, DictRef};
-use starlark::values::list::{AllocList, ListRef};
+use starlark::values::dict::AllocDict;
+use starlark::values::list::{AllocList, ListRef, UnpackList};
 use starlark::values::none::NoneType;
 use starlark::values::tuple::UnpackTuple;
 use starlark::values::{Heap, Value};
 
 use super::option::{inner, some};
-use super::{Data, Object, Record, record};
+use super::{Data, Object};
 use crate::failure::Failure;
+use collections::{contents, distinct, is_in, same};
 
 /// The longest text or list that `*` makes.
 const MAX_REPEATED: i64 = 16 << 20;
@@ -28,6 +35,7 @@ const METHODS: &[&str] = &[
     "day",
     "days",
     "distinct",
+    "domains",
     "drop",
     "endsWith",
     "exists",
@@ -138,263 +146,6 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
         item.map_or_else(Value::new_none, |item| some(item, self.heap()))
     }
 
-    fn sequence(&mut self, items: &[Value<'v>]) -> starlark::Result<Option<Value<'v>>> {
-        let heap = self.heap();
-        let number = |count: usize| heap.alloc(i64::try_from(count).unwrap_or(i64::MAX));
-        Ok(Some(match self.name {
-            "map" => {
-                let mapped =
-                    items.iter().map(|item| self.apply(*item)).collect::<starlark::Result<Vec<_>>>()?;
-                self.list(mapped)
-            }
-            "flatMap" => {
-                let mut all = Vec::new();
-                for item in items {
-                    let part = self.apply(*item)?;
-                    all.extend(contents(part, heap)?);
-                }
-                self.list(all)
-            }
-            "flatten" => {
-                let mut all = Vec::new();
-                for item in items {
-                    all.extend(contents(*item, heap)?);
-                }
-                self.list(all)
-            }
-            "foreach" => {
-                for item in items {
-                    self.apply(*item)?;
-                }
-                Value::new_none()
-            }
-            "filter" | "filterNot" => {
-                let keep = self.name == "filter";
-                let mut kept = Vec::new();
-                for item in items {
-                    if self.holds(*item)? == keep {
-                        kept.push(*item);
-                    }
-                }
-                self.list(kept)
-            }
-            "find" => {
-                for item in items {
-                    if self.holds(*item)? {
-                        return Ok(Some(self.option(Some(*item))));
-                    }
-                }
-                Value::new_none()
-            }
-            "exists" | "forall" => {
-                let wanted = self.name == "exists";
-                for item in items {
-                    if self.holds(*item)? == wanted {
-                        return Ok(Some(Value::new_bool(wanted)));
-                    }
-                }
-                Value::new_bool(!wanted)
-            }
-            "count" => {
-                let mut count = 0;
-                for item in items {
-                    count += usize::from(self.holds(*item)?);
-                }
-                number(count)
-            }
-            "contains" => {
-                let wanted = self.argument()?;
-                let mut found = false;
-                for item in items {
-                    found = found || same(*item, wanted)?;
-                }
-                Value::new_bool(found)
-            }
-            "head" | "last" => {
-                let item = if self.name == "head" { items.first() } else { items.last() };
-                match item {
-                    Some(item) => *item,
-                    None => return refuse(format!(".{} of an empty list", self.name)).map(Some),
-                }
-            }
-            "headOption" => self.option(items.first().copied()),
-            "lastOption" => self.option(items.last().copied()),
-            "tail" => self.list(items.get(1..).unwrap_or_default().to_vec()),
-            "take" | "drop" => {
-                let count =
-                    self.argument()?.unpack_i32().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
-                let at = count.min(items.len());
-                self.list(if self.name == "take" { items[..at].to_vec() } else { items[at..].to_vec() })
-            }
-            "size" | "length" => number(items.len()),
-            "isEmpty" => Value::new_bool(items.is_empty()),
-            "nonEmpty" => Value::new_bool(!items.is_empty()),
-            "toSeq" | "toList" | "toVector" => self.list(items.to_vec()),
-            "toSet" | "distinct" => self.list(distinct(items)?),
-            "reverse" => self.list(items.iter().rev().copied().collect()),
-            "sorted" | "sortBy" => {
-                let mut keyed = Vec::with_capacity(items.len());
-                for item in items {
-                    keyed.push((if self.name == "sorted" { *item } else { self.apply(*item)? }, *item));
-                }
-                let mut failed = None;
-                keyed.sort_by(|a, b| {
-                    a.0.compare(b.0).unwrap_or_else(|error| {
-                        failed = Some(error);
-                        std::cmp::Ordering::Equal
-                    })
-                });
-                if let Some(error) = failed {
-                    return Err(error);
-                }
-                self.list(keyed.into_iter().map(|(_, item)| item).collect())
-            }
-            "zip" => {
-                let other = contents(self.argument()?, heap)?;
-                let pairs = items.iter().zip(other).map(|(a, b)| heap.alloc((*a, b))).collect();
-                self.list(pairs)
-            }
-            "zipWithIndex" => {
-                let pairs = items
-                    .iter()
-                    .enumerate()
-                    .map(|(index, item)| heap.alloc((*item, number(index))))
-                    .collect();
-                self.list(pairs)
-            }
-            "sum" => {
-                let mut sum = heap.alloc(0);
-                for item in items {
-                    sum = sum.add(*item, heap)?;
-                }
-                sum
-            }
-            "min" | "max" => {
-                let wanted =
-                    if self.name == "min" { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
-                let Some((first, rest)) = items.split_first() else {
-                    return refuse(format!(".{} of an empty list", self.name)).map(Some);
-                };
-                let mut best = *first;
-                for item in rest {
-                    if item.compare(best)? == wanted {
-                        best = *item;
-                    }
-                }
-                best
-            }
-            "mkString" => {
-                let texts: Vec<String> = items.iter().map(|item| shown(*item)).collect();
-                let part = |index: usize| self.args.get(index).map(|value| shown(*value)).unwrap_or_default();
-                match self.args.len() {
-                    3 => heap.alloc(format!("{}{}{}", part(0), texts.join(&part(1)), part(2))),
-                    _ => heap.alloc(texts.join(&part(0))),
-                }
-            }
-            "apply" => {
-                return self
-                    .argument()
-                    .and_then(|index| heap.alloc(AllocList(items.to_vec())).at(index, heap))
-                    .map(Some);
-            }
-            // `nodes.local.start()`: they are running when a script is.
-            "start" if items.iter().all(|item| item.has_attr("start", heap)) => Value::new_none(),
-            "collect" => {
-                return refuse("`collect` is not understood here: write `.filter(…)` and `.map(…)`")
-                    .map(Some);
-            }
-            _ => return Ok(None),
-        }))
-    }
-
-    /// Options: `None` is an option without a value, anything else that comes here one with it.
-    fn optional(&mut self, value: Option<Value<'v>>, wraps: bool) -> starlark::Result<Option<Value<'v>>> {
-        Ok(Some(match (self.name, value) {
-            ("get" | "head", Some(value)) => value,
-            ("get" | "head", None) => {
-                return refuse(format!("None.{}: there is no value", self.name)).map(Some);
-            }
-            ("unwrap", Some(value)) if !wraps => value,
-            ("getOrElse", Some(value)) => value,
-            ("getOrElse", None) => self.argument()?,
-            ("orElse", Some(value)) => some(value, self.heap()),
-            ("orElse", None) => self.argument()?,
-            ("isDefined" | "nonEmpty", value) => Value::new_bool(value.is_some()),
-            ("isEmpty", value) => Value::new_bool(value.is_none()),
-            ("map", Some(value)) => {
-                let mapped = self.apply(value)?;
-                some(mapped, self.heap())
-            }
-            ("flatMap", Some(value)) => self.apply(value)?,
-            ("filter", Some(value)) => {
-                let kept = self.holds(value)?;
-                self.option(kept.then_some(value))
-            }
-            ("foreach", Some(value)) => {
-                self.apply(value)?;
-                Value::new_none()
-            }
-            ("map" | "flatMap" | "filter" | "foreach", None) => Value::new_none(),
-            ("exists", Some(value)) => Value::new_bool(self.holds(value)?),
-            ("forall", Some(value)) => Value::new_bool(self.holds(value)?),
-            ("exists", None) => Value::new_bool(false),
-            ("forall", None) => Value::new_bool(true),
-            ("contains", value) if wraps || value.is_none() => {
-                let wanted = self.argument()?;
-                Value::new_bool(match value {
-                    Some(value) => value.equals(wanted)?,
-                    None => false,
-                })
-            }
-            ("toSeq" | "toList", value) => self.list(value.into_iter().collect()),
-            _ => return Ok(None),
-        }))
-    }
-
-    fn text(&mut self, text: &str) -> starlark::Result<Option<Value<'v>>> {
-        let heap = self.heap();
-        let argument = |call: &Self| -> starlark::Result<String> { Ok(shown(call.argument()?)) };
-        Ok(Some(match self.name {
-            "toString" | "toProtoPrimitive" | "filterString" | "unwrap" => heap.alloc(text),
-            "length" | "size" => heap.alloc(i64::try_from(text.chars().count()).unwrap_or(i64::MAX)),
-            "isEmpty" => Value::new_bool(text.is_empty()),
-            "nonEmpty" => Value::new_bool(!text.is_empty()),
-            "startsWith" => Value::new_bool(text.starts_with(&argument(self)?)),
-            "endsWith" => Value::new_bool(text.ends_with(&argument(self)?)),
-            "toLowerCase" => heap.alloc(text.to_lowercase()),
-            "toUpperCase" => heap.alloc(text.to_uppercase()),
-            "trim" => heap.alloc(text.trim()),
-            "reverse" => heap.alloc(text.chars().rev().collect::<String>()),
-            "take" | "drop" => {
-                let count =
-                    self.argument()?.unpack_i32().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
-                let (taken, left): (String, String) =
-                    (text.chars().take(count).collect(), text.chars().skip(count).collect());
-                heap.alloc(if self.name == "take" { taken } else { left })
-            }
-            "toInt" => match text.trim().parse::<i64>() {
-                Ok(number) => heap.alloc(number),
-                Err(_) => return refuse(format!("\"{text}\" is not a number")).map(Some),
-            },
-            "contains" => {
-                return refuse("`.contains` of a text could mean a part of it or an option's value: write `part in text`, or `text == value`")
-                    .map(Some);
-            }
-            _ => return Ok(None),
-        }))
-    }
-
-    fn number(&mut self, value: Value<'v>) -> Option<Value<'v>> {
-        const UNITS: &[(&str, i64)] =
-            &[("millis", 1), ("second", 1_000), ("minute", 60_000), ("hour", 3_600_000), ("day", 86_400_000)];
-        let (_, millis) =
-            UNITS.iter().find(|(unit, _)| self.name == *unit || self.name.strip_suffix('s') == Some(unit))?;
-        let count = i64::from(value.unpack_i32()?);
-        let total = count.checked_mul(*millis)?;
-        let duration = Record::shown("Duration", format!("{total} ms"), vec![("millis", Data::Int(total))]);
-        Some(self.heap().alloc(Object::new(std::sync::Arc::new(duration))))
-    }
-
     fn run(&mut self, receiver: Value<'v>) -> Outcome<'v> {
         let heap = self.heap();
         let own = if self.takes_over(receiver) { None } else { receiver.get_attr(self.name, heap)? };
@@ -456,53 +207,6 @@ impl<'v> Call<'v, '_, '_, '_, '_> {
     }
 }
 
-/// The items of a collection; of a dictionary its pairs.
-fn contents<'v>(value: Value<'v>, heap: Heap<'v>) -> starlark::Result<Vec<Value<'v>>> {
-    if value.is_none() {
-        return Ok(Vec::new());
-    }
-    if let Some(value) = inner(value) {
-        return Ok(vec![value]);
-    }
-    if let Some(dict) = DictRef::from_value(value) {
-        return Ok(dict.iter().map(|(key, value)| heap.alloc((key, value))).collect());
-    }
-    Ok(value.iterate(heap)?.collect())
-}
-
-fn distinct<'v>(items: &[Value<'v>]) -> starlark::Result<Vec<Value<'v>>> {
-    let mut seen: Vec<Value<'v>> = Vec::new();
-    'items: for item in items {
-        for earlier in &seen {
-            if earlier.equals(*item)? {
-                continue 'items;
-            }
-        }
-        seen.push(*item);
-    }
-    Ok(seen)
-}
-
-/// Equality, where an identifier equals its text from either side.
-fn same<'v>(left: Value<'v>, right: Value<'v>) -> starlark::Result<bool> {
-    match Object::from_value(right) {
-        Some(_) if left.unpack_str().is_some() => right.equals(left),
-        _ => left.equals(right),
-    }
-}
-
-fn is_in<'v>(item: Value<'v>, collection: Value<'v>, heap: Heap<'v>) -> starlark::Result<bool> {
-    if Object::from_value(item).is_none() || !matches!(collection.get_type(), "list" | "tuple") {
-        return collection.is_in(item);
-    }
-    for other in collection.iterate(heap)? {
-        if same(item, other)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// A value as `println` shows it: truths in Scala's spelling.
 pub(crate) fn shown(value: Value<'_>) -> String {
     match value.unpack_bool() {
@@ -550,6 +254,33 @@ pub(crate) fn scala_names(builder: &mut GlobalsBuilder) {
             return Err(failure.into_starlark());
         }
         Call { name, args: &[], eval }.built_in(receiver)
+    }
+
+    /// `xs(0)`: an item in Scala; anything else is called.
+    fn _cantle_apply<'v>(
+        #[starlark(require = pos)] callee: Value<'v>,
+        #[starlark(require = pos)] argument: Value<'v>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> starlark::Result<Value<'v>> {
+        if matches!(callee.get_type(), "list" | "tuple" | "dict" | "string") {
+            return callee.at(argument, eval.heap());
+        }
+        eval.eval_function(callee, &[argument], &[])
+    }
+
+    /// A call with names before positional arguments, which Scala allows at their own places.
+    fn _cantle_invoke<'v>(
+        #[starlark(require = pos)] callee: Value<'v>,
+        #[starlark(require = pos)] labels: UnpackList<String>,
+        #[starlark(args)] args: UnpackTuple<Value<'v>>,
+        #[starlark(kwargs)] kwargs: SmallMap<String, Value<'v>>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> starlark::Result<Value<'v>> {
+        let Some(object) = Object::from_value(callee) else {
+            return refuse("arguments without a name stand before those with one here");
+        };
+        let labels = labels.items.into_iter().enumerate().filter(|(_, label)| !label.is_empty()).collect();
+        object.call_with(&args.items, kwargs.into_iter().collect(), labels, eval)
     }
 
     fn _cantle_run<'v>(
@@ -709,11 +440,6 @@ pub(crate) fn repr(value: Value<'_>) -> String {
         }
         None => line,
     }
-}
-
-/// How data prints, for help.
-pub(crate) fn data_text(data: &Data) -> String {
-    record::shown(data)
 }
 
 #[cfg(test)]

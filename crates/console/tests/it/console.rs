@@ -29,7 +29,10 @@ fn names_complete_without_asking_the_node() {
         setup.session.complete("val x = participant1.keys.secret.register_kms_s").1,
         ["register_kms_signing_key"]
     );
-    assert_eq!(setup.session.complete("TopologyChangeOp.").1, ["Add", "Remove", "Replace"]);
+    assert_eq!(
+        setup.session.complete("TopologyChangeOp.").1,
+        ["Add", "AddRemove", "Positive", "Remove", "Replace"]
+    );
     assert!(setup.session.complete("part").1.contains(&"participants".to_owned()));
     assert_eq!(setup.session.complete("participant1.id.").1, Vec::<String>::new());
     assert_eq!(setup.session.complete("é(nothing.").1, Vec::<String>::new());

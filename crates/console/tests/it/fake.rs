@@ -1,25 +1,39 @@
-//! A participant's admin API in this process: it answers as a node does and records every request.
+//! Nodes' admin APIs in this process: they answer as nodes do, as far as a console can tell, and record every request.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
-use std::pin::Pin;
+mod domain;
+mod health;
+mod participant;
+mod topology;
+mod vault;
+
 use std::sync::{Arc, Mutex};
 
-use cantle_console::{Locality, NodeKind, NodeRef, ScriptError, Session, SessionOptions};
-use cantle_proto::crypto::admin::v0 as vault;
+use cantle_console::{
+    ApiSettings, Locality, NodeKind, NodeRef, NodeSettings, ScriptError, Session, SessionOptions,
+};
+use cantle_proto::crypto::admin::v0::vault_service_server::VaultServiceServer;
 use cantle_proto::crypto::v0 as crypto;
-use cantle_proto::health::admin::v0 as health;
+use cantle_proto::domain::admin::v0 as domain_admin;
+use cantle_proto::domain::api::v0::domain_time_service_server::DomainTimeServiceServer;
+use cantle_proto::health::admin::v0::status_service_server::StatusServiceServer;
+use cantle_proto::participant::admin::v0 as participant_admin;
 use cantle_proto::protocol::v0 as protocol;
-use cantle_proto::topology::admin::v0 as topology;
+use cantle_proto::protocol::v2::DynamicDomainParameters;
+use cantle_proto::topology::admin::v0 as topology_admin;
 use tokio::runtime::Runtime;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status};
+use tonic::{Response, Status};
 
-/// What was asked, in order: `Service.Method(request)`.
+/// What was asked, in order: `Method Request { … }`, with the node's name before it where there are several.
 pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Fake {
+    kind: NodeKind,
+    /// Its name, where there are several.
+    name: Option<String>,
     log: Log,
     state: Arc<Mutex<State>>,
 }
@@ -27,18 +41,40 @@ pub(crate) struct Fake {
 #[derive(Debug, Default)]
 struct State {
     keys: Vec<crypto::PublicKeyWithName>,
+    /// Public keys of others.
+    imported: Vec<crypto::PublicKey>,
     uid: Option<String>,
+    /// Sequencers, mediators and domain managers are initialized apart from their identity.
+    is_founded: bool,
     mappings: Vec<protocol::OwnerToKeyMapping>,
+    participant_states: Vec<protocol::ParticipantState>,
+    mediator_states: Vec<protocol::MediatorDomainState>,
+    delegations: Vec<protocol::NamespaceDelegation>,
+    /// All transactions, as their bytes.
+    transactions: Vec<Vec<u8>>,
+    parameters: Option<DynamicDomainParameters>,
+    registered: Vec<(participant_admin::DomainConnectionConfig, bool)>,
+    /// Domains that refuse connections.
+    is_closed: bool,
+    agreement: Option<(participant_admin::Agreement, bool)>,
+    connection: Option<domain_admin::SetConnectionRequest>,
 }
 
-/// A console over the fake, and what it needs to live.
+/// A console over fakes, and what it needs to live.
 pub(crate) struct Setup {
     pub(crate) session: Session,
     pub(crate) log: Log,
     pub(crate) runtime: Runtime,
+    fakes: Vec<Fake>,
+    addresses: Vec<String>,
 }
 
 impl Setup {
+    /// Where the admin API of a node listens.
+    pub(crate) fn address(&self, index: usize) -> String {
+        self.addresses[index].clone()
+    }
+
     /// Runs a script; what it printed.
     pub(crate) fn run(&mut self, script: &str) -> Result<String, ScriptError> {
         let mut output = Vec::new();
@@ -60,6 +96,26 @@ impl Setup {
     pub(crate) fn asked(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
+
+    /// Forgets what was asked so far.
+    pub(crate) fn forget(&self) {
+        self.log.lock().unwrap().clear();
+    }
+
+    /// The domain asks that an agreement be accepted.
+    pub(crate) fn set_agreement(&self, id: &str, text: &str) {
+        let agreement = participant_admin::Agreement { id: id.to_owned(), text: text.to_owned() };
+        for fake in &self.fakes {
+            fake.state.lock().unwrap().agreement = Some((agreement.clone(), false));
+        }
+    }
+
+    /// Domains refuse connections from now on.
+    pub(crate) fn close_domains(&self) {
+        for fake in &self.fakes {
+            fake.state.lock().unwrap().is_closed = true;
+        }
+    }
 }
 
 /// A console with one participant, called `participant1`.
@@ -70,40 +126,127 @@ pub(crate) fn console() -> Setup {
 /// A console whose nodes are all the same fake.
 pub(crate) fn console_with(nodes: &[(NodeKind, &str, Locality)]) -> Setup {
     let runtime = Runtime::new().unwrap();
-    let log = Log::default();
-    let fake = Fake { log: Arc::clone(&log), state: Arc::default() };
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let server = tonic::transport::Server::builder()
-        .add_service(vault::vault_service_server::VaultServiceServer::new(fake.clone()))
-        .add_service(topology::initialization_service_server::InitializationServiceServer::new(fake.clone()))
-        .add_service(topology::topology_manager_write_service_server::TopologyManagerWriteServiceServer::new(
-            fake.clone(),
-        ))
-        .add_service(topology::topology_manager_read_service_server::TopologyManagerReadServiceServer::new(
-            fake.clone(),
-        ))
-        .add_service(health::status_service_server::StatusServiceServer::new(fake))
-        .serve_with_incoming(TcpListenerStream::new(listener));
-    runtime.spawn(server);
+    let fake = Fake { kind: nodes[0].0, name: None, log: Log::default(), state: Arc::default() };
+    let address = fake.serve(&runtime);
     let nodes =
         nodes.iter().map(|(kind, name, locality)| NodeRef::at(*kind, *name, *locality, &address).unwrap());
-    let mut options = SessionOptions::new(nodes.collect(), runtime.handle().clone());
+    setup(runtime, nodes.collect(), vec![fake], vec![address.clone()])
+}
+
+/// A console over nodes that are fakes of their own; domains and sequencers listen for members at port 5018.
+pub(crate) fn network(nodes: &[(NodeKind, &str)]) -> Setup {
+    let runtime = Runtime::new().unwrap();
+    let log = Log::default();
+    let mut fakes = Vec::new();
+    let mut refs = Vec::new();
+    let mut addresses = Vec::new();
+    for (kind, name) in nodes {
+        let fake = Fake {
+            kind: *kind,
+            name: Some((*name).to_owned()),
+            log: Arc::clone(&log),
+            state: Arc::default(),
+        };
+        let address = fake.serve(&runtime);
+        let mut settings = NodeSettings::default();
+        settings.admin_api = ApiSettings::new("127.0.0.1", Some(5002));
+        settings.protocol_version = Some(7);
+        if matches!(kind, NodeKind::Domain | NodeKind::Sequencer) {
+            settings.public_api = Some(ApiSettings::new("0.0.0.0", Some(5018)));
+        }
+        refs.push(NodeRef::at(*kind, *name, Locality::Local, &address).unwrap().with_settings(settings));
+        fakes.push(fake);
+        addresses.push(address);
+    }
+    setup(runtime, refs, fakes, addresses)
+}
+
+fn setup(runtime: Runtime, nodes: Vec<NodeRef>, fakes: Vec<Fake>, addresses: Vec<String>) -> Setup {
+    let mut options = SessionOptions::new(nodes, runtime.handle().clone());
     options.max_steps = 100_000;
     let session = Session::new(options).unwrap();
-    Setup { session, log, runtime }
+    Setup { session, log: Arc::clone(&fakes[0].log), runtime, fakes, addresses }
 }
 
 type Answer<T> = Result<Response<T>, Status>;
 
 impl Fake {
+    /// Serves it; its address.
+    fn serve(&self, runtime: &Runtime) -> String {
+        use domain_admin::{
+            domain_initialization_service_server::DomainInitializationServiceServer,
+            domain_manager_status_service_server::DomainManagerStatusServiceServer,
+            domain_service_server::DomainServiceServer,
+            domain_status_service_server::DomainStatusServiceServer,
+            enterprise_sequencer_connection_service_server::EnterpriseSequencerConnectionServiceServer,
+            mediator_initialization_service_server::MediatorInitializationServiceServer,
+            mediator_status_service_server::MediatorStatusServiceServer,
+            sequencer_administration_service_server::SequencerAdministrationServiceServer,
+            sequencer_initialization_service_server::SequencerInitializationServiceServer,
+            sequencer_status_service_server::SequencerStatusServiceServer,
+            topology_bootstrap_service_server::TopologyBootstrapServiceServer,
+        };
+        use participant_admin::{
+            domain_connectivity_service_server::DomainConnectivityServiceServer,
+            participant_status_service_server::ParticipantStatusServiceServer,
+            party_name_management_service_server::PartyNameManagementServiceServer,
+            ping_service_server::PingServiceServer,
+        };
+        use topology_admin::{
+            initialization_service_server::InitializationServiceServer,
+            topology_aggregation_service_server::TopologyAggregationServiceServer,
+            topology_manager_read_service_server::TopologyManagerReadServiceServer,
+            topology_manager_write_service_server::TopologyManagerWriteServiceServer,
+        };
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let fake = || self.clone();
+        let _guard = runtime.enter();
+        let server = tonic::transport::Server::builder()
+            .add_service(VaultServiceServer::new(fake()))
+            .add_service(InitializationServiceServer::new(fake()))
+            .add_service(TopologyAggregationServiceServer::new(fake()))
+            .add_service(TopologyManagerReadServiceServer::new(fake()))
+            .add_service(TopologyManagerWriteServiceServer::new(fake()))
+            .add_service(StatusServiceServer::new(fake()))
+            .add_service(DomainConnectivityServiceServer::new(fake()))
+            .add_service(ParticipantStatusServiceServer::new(fake()))
+            .add_service(PartyNameManagementServiceServer::new(fake()))
+            .add_service(PingServiceServer::new(fake()))
+            .add_service(DomainInitializationServiceServer::new(fake()))
+            .add_service(DomainServiceServer::new(fake()))
+            .add_service(DomainStatusServiceServer::new(fake()))
+            .add_service(DomainManagerStatusServiceServer::new(fake()))
+            .add_service(SequencerStatusServiceServer::new(fake()))
+            .add_service(MediatorStatusServiceServer::new(fake()))
+            .add_service(EnterpriseSequencerConnectionServiceServer::new(fake()))
+            .add_service(MediatorInitializationServiceServer::new(fake()))
+            .add_service(SequencerInitializationServiceServer::new(fake()))
+            .add_service(SequencerAdministrationServiceServer::new(fake()))
+            .add_service(TopologyBootstrapServiceServer::new(fake()))
+            .add_service(DomainTimeServiceServer::new(fake()))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        runtime.spawn(server);
+        address
+    }
+
     fn record(&self, method: &str, request: impl std::fmt::Debug) {
-        self.log.lock().unwrap().push(format!("{method} {request:?}"));
+        let node = self.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+        self.log.lock().unwrap().push(format!("{node}{method} {request:?}"));
+    }
+
+    /// Whether its status is that of an initialized node.
+    fn is_initialized(&self) -> bool {
+        let state = self.state.lock().unwrap();
+        match self.kind {
+            NodeKind::Participant | NodeKind::Domain => state.uid.is_some(),
+            _ => state.is_founded,
+        }
     }
 
     fn signing(&self, seed: &str, name: &str) -> crypto::SigningPublicKey {
         let public = crypto::SigningPublicKey {
-            id: format!("1220{seed}"),
+            id: format!("1220{}", seed.replace('/', "-")),
             format: crypto::CryptoKeyFormat::Der as i32,
             public_key: seed.as_bytes().to_vec(),
             scheme: crypto::SigningKeyScheme::EcDsaP256 as i32,
@@ -114,7 +257,7 @@ impl Fake {
 
     fn encryption(&self, seed: &str, name: &str) -> crypto::EncryptionPublicKey {
         let public = crypto::EncryptionPublicKey {
-            id: format!("1220{seed}"),
+            id: format!("1220{}", seed.replace('/', "-")),
             format: crypto::CryptoKeyFormat::Der as i32,
             public_key: seed.as_bytes().to_vec(),
             scheme: crypto::EncryptionKeyScheme::Rsa2048OaepSha256 as i32,
@@ -129,7 +272,8 @@ impl Fake {
     }
 
     fn next(&self) -> String {
-        format!("new{}", self.state.lock().unwrap().keys.len())
+        let name = self.name.as_deref().unwrap_or_default();
+        format!("{name}new{}", self.state.lock().unwrap().keys.len())
     }
 }
 
@@ -137,266 +281,17 @@ fn no<T>() -> Answer<T> {
     Err(Status::unimplemented("not in this test"))
 }
 
-#[tonic::async_trait]
-impl vault::vault_service_server::VaultService for Fake {
-    async fn list_my_keys(
-        &self,
-        request: Request<vault::ListKeysRequest>,
-    ) -> Answer<vault::ListMyKeysResponse> {
-        let request = request.into_inner();
-        self.record("ListMyKeys", &request);
-        let keys = self.state.lock().unwrap().keys.clone();
-        let private_keys_metadata = keys
-            .into_iter()
-            .filter(|key| key.name.contains(&request.filter_name))
-            .map(|key| vault::PrivateKeyMetadata {
-                public_key_with_name: Some(key),
-                wrapper_key_id: String::new(),
-            })
-            .collect();
-        Ok(Response::new(vault::ListMyKeysResponse { private_keys_metadata }))
-    }
-    async fn generate_signing_key(
-        &self,
-        request: Request<vault::GenerateSigningKeyRequest>,
-    ) -> Answer<vault::GenerateSigningKeyResponse> {
-        let request = request.into_inner();
-        self.record("GenerateSigningKey", &request);
-        let public_key = Some(self.signing(&self.next(), &request.name));
-        Ok(Response::new(vault::GenerateSigningKeyResponse { public_key }))
-    }
-    async fn generate_encryption_key(
-        &self,
-        request: Request<vault::GenerateEncryptionKeyRequest>,
-    ) -> Answer<vault::GenerateEncryptionKeyResponse> {
-        let request = request.into_inner();
-        self.record("GenerateEncryptionKey", &request);
-        let public_key = Some(self.encryption(&self.next(), &request.name));
-        Ok(Response::new(vault::GenerateEncryptionKeyResponse { public_key }))
-    }
-    async fn register_kms_signing_key(
-        &self,
-        request: Request<vault::RegisterKmsSigningKeyRequest>,
-    ) -> Answer<vault::RegisterKmsSigningKeyResponse> {
-        let request = request.into_inner();
-        self.record("RegisterKmsSigningKey", &request);
-        if request.kms_key_id == "missing" {
-            return Err(Status::not_found("KMS key missing: NotFoundException"));
-        }
-        let public_key = Some(self.signing(&request.kms_key_id, &request.name));
-        Ok(Response::new(vault::RegisterKmsSigningKeyResponse { public_key }))
-    }
-    async fn register_kms_encryption_key(
-        &self,
-        request: Request<vault::RegisterKmsEncryptionKeyRequest>,
-    ) -> Answer<vault::RegisterKmsEncryptionKeyResponse> {
-        let request = request.into_inner();
-        self.record("RegisterKmsEncryptionKey", &request);
-        let public_key = Some(self.encryption(&request.kms_key_id, &request.name));
-        Ok(Response::new(vault::RegisterKmsEncryptionKeyResponse { public_key }))
-    }
-    async fn import_public_key(
-        &self,
-        request: Request<vault::ImportPublicKeyRequest>,
-    ) -> Answer<vault::ImportPublicKeyResponse> {
-        self.record("ImportPublicKey", request.into_inner());
-        Ok(Response::new(vault::ImportPublicKeyResponse { fingerprint: "1220imported".to_owned() }))
-    }
-    async fn list_public_keys(
-        &self,
-        request: Request<vault::ListKeysRequest>,
-    ) -> Answer<vault::ListKeysResponse> {
-        self.record("ListPublicKeys", request.into_inner());
-        Ok(Response::new(vault::ListKeysResponse { public_keys: self.state.lock().unwrap().keys.clone() }))
-    }
-    async fn rotate_wrapper_key(&self, _: Request<vault::RotateWrapperKeyRequest>) -> Answer<()> {
-        no()
-    }
-    async fn get_wrapper_key_id(
-        &self,
-        _: Request<vault::GetWrapperKeyIdRequest>,
-    ) -> Answer<vault::GetWrapperKeyIdResponse> {
-        no()
-    }
-    async fn export_key_pair(
-        &self,
-        _: Request<vault::ExportKeyPairRequest>,
-    ) -> Answer<vault::ExportKeyPairResponse> {
-        no()
-    }
-    async fn import_key_pair(
-        &self,
-        _: Request<vault::ImportKeyPairRequest>,
-    ) -> Answer<vault::ImportKeyPairResponse> {
-        no()
-    }
-    async fn delete_key_pair(
-        &self,
-        request: Request<vault::DeleteKeyPairRequest>,
-    ) -> Answer<vault::DeleteKeyPairResponse> {
-        self.record("DeleteKeyPair", request.into_inner());
-        Ok(Response::new(vault::DeleteKeyPairResponse {}))
-    }
-}
-
-#[tonic::async_trait]
-impl topology::initialization_service_server::InitializationService for Fake {
-    async fn init_id(&self, request: Request<topology::InitIdRequest>) -> Answer<topology::InitIdResponse> {
-        let request = request.into_inner();
-        self.record("InitId", &request);
-        let unique_identifier = format!("{}::{}", request.identifier, request.fingerprint);
-        self.state.lock().unwrap().uid = Some(unique_identifier.clone());
-        Ok(Response::new(topology::InitIdResponse { unique_identifier, instance: String::new() }))
-    }
-    async fn get_id(&self, _: Request<()>) -> Answer<topology::GetIdResponse> {
-        let uid = self.state.lock().unwrap().uid.clone();
-        Ok(Response::new(topology::GetIdResponse {
-            initialized: uid.is_some(),
-            unique_identifier: uid.unwrap_or_default(),
-            instance: String::new(),
-        }))
-    }
-    async fn current_time(&self, _: Request<()>) -> Answer<prost_types::Timestamp> {
-        no()
-    }
-}
-
 macro_rules! refused {
     ($($method:ident($request:ty) -> $response:ty;)*) => {
         // What `async_trait` makes of an async function: it does not see into macros.
-        $(fn $method<'a, 'b>(&'a self, _: Request<$request>) -> Pin<Box<dyn Future<Output = Answer<$response>> + Send + 'b>>
+        $(fn $method<'a, 'b>(&'a self, _: tonic::Request<$request>)
+            -> std::pin::Pin<Box<dyn Future<Output = super::Answer<$response>> + Send + 'b>>
         where
             'a: 'b,
             Self: 'b,
         {
-            Box::pin(async { no() })
+            Box::pin(async { super::no() })
         })*
     };
 }
-
-#[tonic::async_trait]
-impl topology::topology_manager_write_service_server::TopologyManagerWriteService for Fake {
-    async fn authorize_namespace_delegation(
-        &self,
-        request: Request<topology::NamespaceDelegationAuthorization>,
-    ) -> Answer<topology::AuthorizationSuccess> {
-        self.record("AuthorizeNamespaceDelegation", request.into_inner());
-        Ok(Response::new(topology::AuthorizationSuccess { serialized: vec![1, 2, 3] }))
-    }
-    async fn authorize_owner_to_key_mapping(
-        &self,
-        request: Request<topology::OwnerToKeyMappingAuthorization>,
-    ) -> Answer<topology::AuthorizationSuccess> {
-        let request = request.into_inner();
-        self.record("AuthorizeOwnerToKeyMapping", &request);
-        let mut state = self.state.lock().unwrap();
-        let wanted = &request.fingerprint_of_key;
-        let key = state.keys.iter().find_map(|key| match key.public_key.as_ref()?.key.as_ref()? {
-            crypto::public_key::Key::SigningPublicKey(public) if public.id == *wanted => {
-                key.public_key.clone()
-            }
-            crypto::public_key::Key::EncryptionPublicKey(public) if public.id == *wanted => {
-                key.public_key.clone()
-            }
-            _ => None,
-        });
-        state.mappings.push(protocol::OwnerToKeyMapping { key_owner: request.key_owner, public_key: key });
-        Ok(Response::new(topology::AuthorizationSuccess { serialized: vec![4, 5, 6] }))
-    }
-    async fn add_signed_topology_transaction(
-        &self,
-        request: Request<topology::SignedTopologyTransactionAddition>,
-    ) -> Answer<topology::AdditionSuccess> {
-        self.record("AddSignedTopologyTransaction", request.into_inner());
-        Ok(Response::new(topology::AdditionSuccess {}))
-    }
-    async fn authorize_participant_domain_state(
-        &self,
-        request: Request<topology::ParticipantDomainStateAuthorization>,
-    ) -> Answer<topology::AuthorizationSuccess> {
-        self.record("AuthorizeParticipantDomainState", request.into_inner());
-        Ok(Response::new(topology::AuthorizationSuccess::default()))
-    }
-    refused! {
-        authorize_party_to_participant(topology::PartyToParticipantAuthorization) -> topology::AuthorizationSuccess;
-        authorize_identifier_delegation(topology::IdentifierDelegationAuthorization) -> topology::AuthorizationSuccess;
-        authorize_vetted_packages(topology::VettedPackagesAuthorization) -> topology::AuthorizationSuccess;
-        authorize_check_only_packages(topology::CheckOnlyPackagesAuthorization) -> topology::AuthorizationSuccess;
-        authorize_domain_parameters_change(topology::DomainParametersChangeAuthorization) -> topology::AuthorizationSuccess;
-        authorize_mediator_domain_state(topology::MediatorDomainStateAuthorization) -> topology::AuthorizationSuccess;
-    }
-}
-
-#[tonic::async_trait]
-impl topology::topology_manager_read_service_server::TopologyManagerReadService for Fake {
-    async fn list_owner_to_key_mapping(
-        &self,
-        request: Request<topology::ListOwnerToKeyMappingRequest>,
-    ) -> Answer<topology::ListOwnerToKeyMappingResult> {
-        self.record("ListOwnerToKeyMapping", request.into_inner());
-        let mappings = self.state.lock().unwrap().mappings.clone();
-        let results = mappings.into_iter().map(|item| topology::list_owner_to_key_mapping_result::Result {
-            context: Some(topology::BaseResult {
-                store: "Authorized".to_owned(),
-                valid_from: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 0 }),
-                signed_by_fingerprint: "1220ns".to_owned(),
-                ..topology::BaseResult::default()
-            }),
-            item: Some(item),
-            key_fingerprint: "1220sig".to_owned(),
-        });
-        Ok(Response::new(topology::ListOwnerToKeyMappingResult { results: results.collect() }))
-    }
-    async fn list_namespace_delegation(
-        &self,
-        request: Request<topology::ListNamespaceDelegationRequest>,
-    ) -> Answer<topology::ListNamespaceDelegationResult> {
-        self.record("ListNamespaceDelegation", request.into_inner());
-        Ok(Response::new(topology::ListNamespaceDelegationResult::default()))
-    }
-    refused! {
-        list_available_stores(topology::ListAvailableStoresRequest) -> topology::ListAvailableStoresResult;
-        list_party_to_participant(topology::ListPartyToParticipantRequest) -> topology::ListPartyToParticipantResult;
-        list_identifier_delegation(topology::ListIdentifierDelegationRequest) -> topology::ListIdentifierDelegationResult;
-        list_signed_legal_identity_claim(topology::ListSignedLegalIdentityClaimRequest) -> topology::ListSignedLegalIdentityClaimResult;
-        list_participant_domain_state(topology::ListParticipantDomainStateRequest) -> topology::ListParticipantDomainStateResult;
-        list_mediator_domain_state(topology::ListMediatorDomainStateRequest) -> topology::ListMediatorDomainStateResult;
-        list_vetted_packages(topology::ListVettedPackagesRequest) -> topology::ListVettedPackagesResult;
-        list_check_only_packages(topology::ListCheckOnlyPackagesRequest) -> topology::ListCheckOnlyPackagesResult;
-        list_domain_parameters_changes(topology::ListDomainParametersChangesRequest) -> topology::ListDomainParametersChangesResult;
-        list_all(topology::ListAllRequest) -> topology::ListAllResponse;
-    }
-}
-
-#[tonic::async_trait]
-impl health::status_service_server::StatusService for Fake {
-    type HealthDumpStream = tokio_stream::Iter<std::vec::IntoIter<Result<health::HealthDumpChunk, Status>>>;
-
-    async fn status(&self, _: Request<()>) -> Answer<health::NodeStatus> {
-        let response = match &self.state.lock().unwrap().uid {
-            None => health::node_status::Response::NotInitialized(health::node_status::NotInitialized {
-                active: true,
-            }),
-            Some(uid) => health::node_status::Response::Success(health::node_status::Status {
-                id: uid.clone(),
-                uptime: Some(prost_types::Duration { seconds: 5, nanos: 0 }),
-                ports: [("admin".to_owned(), 5002)].into(),
-                active: true,
-                ..health::node_status::Status::default()
-            }),
-        };
-        Ok(Response::new(health::NodeStatus { response: Some(response) }))
-    }
-    async fn health_dump(&self, _: Request<health::HealthDumpRequest>) -> Answer<Self::HealthDumpStream> {
-        let chunks = vec![
-            Ok(health::HealthDumpChunk { chunk: b"PK".to_vec() }),
-            Ok(health::HealthDumpChunk { chunk: b"dump".to_vec() }),
-        ];
-        Ok(Response::new(tokio_stream::iter(chunks)))
-    }
-    refused! {
-        set_log_level(health::SetLogLevelRequest) -> health::SetLogLevelResponse;
-        get_last_errors(health::GetLastErrorsRequest) -> health::GetLastErrorsResponse;
-        get_error_trace(health::GetLastErrorTraceRequest) -> health::GetLastErrorTraceResponse;
-    }
-}
+pub(crate) use refused;

@@ -61,7 +61,7 @@ assert(check(made.namespace) && check(made.namespace.fingerprint) && "p::1220aa"
 assert([x for x in [made.namespace] if x == "1220aa"].size == 1)
 println(true, 10.seconds, Some("x"), made)
 "#;
-    assert_eq!(setup.run(script).unwrap(), "true 10000 ms Some(x) p::1220aa\n");
+    assert_eq!(setup.run(script).unwrap(), "true 10 seconds Some(x) p::1220aa\n");
 }
 
 /// Scripts that fail, and what is shown.
@@ -81,7 +81,7 @@ fn errors_show_line_caret_and_cause() {
         "participant1.topology.owner_to_key_mappings.authorize(TopologyChangeOp.Add, DomainId(\"p::f\"), \"f\", KeyPurpose.Signing)",
         "val key = nameThatIsNotThere",
         "Seq(1).head.foo",
-        "val xs = Seq(1)\nval y = xs(0)",
+        "xs = [1]\ny = xs(0)",
         "def f(x):\n    return x.nothing\n\nf(1)",
         "Seq().head",
         "None.get",

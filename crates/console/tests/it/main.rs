@@ -1,6 +1,15 @@
-//! The console against a node that records what it is asked.
+//! The console against nodes in this process.
 
+mod completion;
 mod console;
+mod domains;
+mod everywhere;
 mod fake;
 mod language;
+mod manual;
 mod participant;
+mod rotation;
+mod service;
+mod setup;
+mod status;
+mod table;
