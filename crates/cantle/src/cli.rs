@@ -144,6 +144,8 @@ pub(crate) enum Command {
     Run(With<Run>),
     /// Reads and validates the configuration; no network, no key is made
     Check(With<Check>),
+    /// Writes files for consoles elsewhere
+    Generate(With<Generate>),
     /// Lists each node's keys
     Keys(With<Remote>),
     /// Asks running nodes how they are
@@ -162,11 +164,26 @@ impl Command {
             Self::Console(with) => &with.global,
             Self::Run(with) => &with.global,
             Self::Check(with) => &with.global,
+            Self::Generate(with) => &with.global,
             Self::Keys(with) | Self::Status(with) => &with.global,
             Self::KmsServer(with) => &with.global,
             Self::Completions(with) => &with.global,
         }
     }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Generate {
+    /// What to write
+    #[arg(value_enum)]
+    pub(crate) what: Generated,
+}
+
+/// What can be generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Generated {
+    /// `remote-NAME.conf` for each configured node, into the working directory
+    RemoteConfig,
 }
 
 #[derive(Args, Debug)]

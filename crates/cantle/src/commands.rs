@@ -4,16 +4,18 @@ mod check;
 mod console;
 mod daemon;
 mod demo;
+mod generate;
 mod keys;
 mod kms_server;
 mod nodes;
 mod remote;
+mod settings;
 mod status;
 
 use clap::CommandFactory;
 
 use crate::{
-    cli::{Cli, Command, Global},
+    cli::{Cli, Command, Generated, Global},
     failure::Failure,
     logging::LevelControl,
 };
@@ -27,6 +29,9 @@ pub(crate) async fn run(command: &Command, global: Global, level: LevelControl) 
         Command::Console(with) => console::interactive(&with.own, &global, level).await,
         Command::Run(with) => console::script(&with.own, &global, level).await,
         Command::Check(with) => check::run(&with.own, &global),
+        Command::Generate(with) => match &with.own.what {
+            Generated::RemoteConfig => generate::remote_config(std::path::Path::new("."), &global),
+        },
         Command::Keys(with) => keys::run(&with.own, &global).await,
         Command::Status(with) => status::run(&with.own, &global).await,
         Command::KmsServer(with) => kms_server::run(&with.own).await,

@@ -24,4 +24,17 @@ impl Stop {
             _ = self.interrupt.recv() => {}
         }
     }
+
+    /// Waits for SIGTERM alone; each Ctrl-C until then is given to `interrupted`.
+    pub(crate) async fn terminated(&mut self, mut interrupted: impl FnMut()) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                signal = self.interrupt.recv() => match signal {
+                    Some(()) => interrupted(),
+                    None => return,
+                },
+            }
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! The nodes of the configuration run in this process; with `--remote` there are only those that run elsewhere.
 
-use std::path::Path;
+use std::{io::IsTerminal, path::Path, time::Duration};
 
 use cantle_config::Config;
 use cantle_console::{Locality, NodeKind, NodeRef, ReplOptions, Session, SessionOptions, repl};
@@ -11,11 +11,14 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 
 use crate::{
     cli::{Console, Global, Remote, Run},
-    commands::{check, nodes, remote},
+    commands::{check, nodes, remote, settings},
     failure::Failure,
     logging::LevelControl,
     signals::Stop,
 };
+
+/// A timeout that is switched off.
+const ENDLESS: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A script that was read, before anything was started for it.
 #[derive(Debug)]
@@ -37,10 +40,11 @@ pub(crate) fn read_script(path: Option<&Path>) -> Result<Option<Script>, Failure
 /// `cantle run`.
 pub(crate) async fn script(arguments: &Run, global: &Global, level: LevelControl) -> Result<(), Failure> {
     let script = read_script(Some(&arguments.script))?;
-    with_nodes(&arguments.remote, global, level, |refs| async move {
-        match script {
-            Some(script) => run_script(script, refs).await,
-            None => Ok(()),
+    with_nodes(&arguments.remote, global, level, |options, mut stop| async move {
+        let Some(script) = script else { return Ok(()) };
+        tokio::select! {
+            ended = run_script(script, options) => ended,
+            () = stop.requested() => Ok(()),
         }
     })
     .await
@@ -58,23 +62,31 @@ pub(crate) async fn interactive(
     if !global.no_tty {
         options.history = Some(global.data_dir().join(".console-history"));
     }
-    with_nodes(&arguments.remote, global, level, |refs| async move {
-        let mut session =
-            Session::new(SessionOptions::new(refs, Handle::current())).map_err(Failure::running)?;
-        blocking(move || {
+    // At a terminal Ctrl-C ends what runs, not the console; `exit` and Ctrl-D end that.
+    let at_terminal = !global.no_tty && std::io::stdin().is_terminal();
+    with_nodes(&arguments.remote, global, level, |session, mut stop| async move {
+        let mut session = Session::new(session).map_err(Failure::running)?;
+        let cancel = session.cancel_handle();
+        let prompt = blocking(move || {
             if let Some(Script { name, text }) = script {
                 session.run_script(&name, &text, &mut std::io::stdout()).map_err(script_failed)?;
             }
             repl(&mut session, &options).map_err(|error| Failure::Script(error.to_string()))
-        })
-        .await
+        });
+        let stopped = async {
+            if at_terminal { stop.terminated(|| cancel.cancel()).await } else { stop.requested().await }
+        };
+        tokio::select! {
+            ended = prompt => ended,
+            () = stopped => Ok(()),
+        }
     })
     .await
 }
 
 /// Runs a script to its end.
-pub(crate) async fn run_script(script: Script, refs: Vec<NodeRef>) -> Result<(), Failure> {
-    let mut session = Session::new(SessionOptions::new(refs, Handle::current())).map_err(Failure::running)?;
+pub(crate) async fn run_script(script: Script, options: SessionOptions) -> Result<(), Failure> {
+    let mut session = Session::new(options).map_err(Failure::running)?;
     let cancel = CancelOnDrop(session.cancel_handle());
     let ended = blocking(move || {
         session.run_script(&script.name, &script.text, &mut std::io::stdout()).map_err(script_failed)
@@ -84,13 +96,23 @@ pub(crate) async fn run_script(script: Script, refs: Vec<NodeRef>) -> Result<(),
     ended
 }
 
-/// The running nodes of this process, and the configuration's nodes elsewhere.
-pub(crate) fn local_nodes(running: &Nodes, config: &Config) -> Result<Vec<NodeRef>, Failure> {
+/// A console over the running nodes of this process and the configuration's nodes elsewhere.
+pub(crate) fn session_options(running: &Nodes, config: &Config) -> Result<SessionOptions, Failure> {
+    let mut options = SessionOptions::new(local_nodes(running, config)?, Handle::current());
+    let timeouts = &config.parameters.console_timeouts;
+    options.deadline = timeouts.bounded.unwrap_or(ENDLESS);
+    options.ping_timeout = timeouts.ping.unwrap_or(ENDLESS);
+    Ok(options)
+}
+
+fn local_nodes(running: &Nodes, config: &Config) -> Result<Vec<NodeRef>, Failure> {
     let mut refs = Vec::new();
     for handle in running.handles() {
         let kind = node_kind(handle.node.kind.as_str());
         let address = handle.admin_address.to_string();
-        refs.push(node_ref(kind, handle.node.name.as_str(), Locality::Local, &address)?);
+        let settings = settings::of_local(config, kind, handle.node.name.as_str())?;
+        let node = node_ref(kind, handle.node.name.as_str(), Locality::Local, &address)?;
+        refs.push(node.with_settings(settings));
     }
     refs.extend(configured_remotes(config)?);
     Ok(refs)
@@ -108,13 +130,14 @@ fn configured_remotes(config: &Config) -> Result<Vec<NodeRef>, Failure> {
     for (kind, nodes) in kinds {
         for (name, node) in nodes {
             let address = format!("{}:{}", node.admin_api.address, node.admin_api.port);
-            refs.push(node_ref(kind, name.as_str(), Locality::Remote, &address)?);
+            let remote = node_ref(kind, name.as_str(), Locality::Remote, &address)?;
+            refs.push(remote.with_settings(settings::of_remote(node)?));
         }
     }
     Ok(refs)
 }
 
-/// Starts the configured nodes, or finds those elsewhere, and gives them to `work` until a signal comes.
+/// Starts the configured nodes, or finds those elsewhere, and gives them to `work`, which ends at a signal.
 async fn with_nodes<W, F>(
     arguments: &Remote,
     global: &Global,
@@ -122,16 +145,16 @@ async fn with_nodes<W, F>(
     work: W,
 ) -> Result<(), Failure>
 where
-    W: FnOnce(Vec<NodeRef>) -> F,
+    W: FnOnce(SessionOptions, Stop) -> F,
     F: Future<Output = Result<(), Failure>>,
 {
     let mut stop = Stop::listen().map_err(Failure::running)?;
     if !arguments.remote.is_empty() {
-        let refs = remote_nodes(arguments).await?;
-        return tokio::select! {
-            ended = work(refs) => ended,
-            () = stop.requested() => Ok(()),
+        let refs = tokio::select! {
+            refs = remote_nodes(arguments) => refs?,
+            () = stop.requested() => return Ok(()),
         };
+        return work(SessionOptions::new(refs, Handle::current()), stop).await;
     }
     let config = check::load(global)?;
     if config.is_empty() {
@@ -141,28 +164,31 @@ where
         ));
     }
     let running = nodes::start(&config, global, level).await?;
-    let ended = tokio::select! {
-        ended = settled(&running, &config, work) => ended,
-        () = stop.requested() => Ok(()),
+    let options = tokio::select! {
+        options = settled(&running, &config) => options.map(Some),
+        () = stop.requested() => Ok(None),
+    };
+    let ended = match options {
+        Ok(Some(options)) => work(options, stop).await,
+        Ok(None) => Ok(()),
+        Err(failure) => Err(failure),
     };
     running.shutdown().await;
     ended
 }
 
-async fn settled<W, F>(running: &Nodes, config: &Config, work: W) -> Result<(), Failure>
-where
-    W: FnOnce(Vec<NodeRef>) -> F,
-    F: Future<Output = Result<(), Failure>>,
-{
+/// A console, once each node is ready or waits for the operator.
+async fn settled(running: &Nodes, config: &Config) -> Result<SessionOptions, Failure> {
     running.settled().await.map_err(Failure::running)?;
-    work(local_nodes(running, config)?).await
+    session_options(running, config)
 }
 
 async fn remote_nodes(arguments: &Remote) -> Result<Vec<NodeRef>, Failure> {
     let mut refs = Vec::new();
     for address in &arguments.remote {
         let node = remote::describe(remote::connect(address).await?, address).await?;
-        refs.push(node_ref(node_kind(&node.kind), &node.name, Locality::Remote, address)?);
+        let remote = node_ref(node_kind(&node.kind), &node.name, Locality::Remote, address)?;
+        refs.push(remote.with_settings(settings::of_address(address)));
     }
     Ok(refs)
 }

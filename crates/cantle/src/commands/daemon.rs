@@ -35,7 +35,7 @@ async fn live(
 ) -> Result<(), Failure> {
     running.settled().await.map_err(Failure::running)?;
     if let Some(script) = script {
-        console::run_script(script, console::local_nodes(running, config)?).await?;
+        console::run_script(script, console::session_options(running, config)?).await?;
     }
     Err(Failure::running(running.failure().await))
 }

@@ -124,3 +124,19 @@ fn the_demo_as_json_is_one_document() {
     assert_eq!(value["kms_requests"]["CreateKey"].as_u64().unwrap() % 3, 0);
     assert!(value["usd"].as_f64().unwrap() > 0.0);
 }
+
+#[test]
+fn remote_configurations_are_generated_and_can_be_read() {
+    let workplace = Workplace::new(SIX);
+    let config =
+        workplace.config("canton.participants.participant1.admin-api { address = \"0.0.0.0\", port = 5012 }");
+    let finished = workplace.finish(&["generate", "remote-config", "-c", config.to_str().unwrap()]);
+    assert!(finished.status.success(), "{}", finished.stderr);
+    assert_eq!(finished.stdout.trim(), "./remote-participant1.conf");
+    let checked = workplace.finish(&["check", "-c", "remote-participant1.conf"]);
+    assert!(checked.status.success(), "{}", checked.stderr);
+    let missing = workplace.config("");
+    let finished = workplace.finish(&["generate", "remote-config", "-c", missing.to_str().unwrap()]);
+    assert_eq!(finished.status.code(), Some(2));
+    assert!(finished.stderr.contains("admin-api.port is not set"), "{}", finished.stderr);
+}
