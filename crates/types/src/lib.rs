@@ -20,6 +20,6 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::IdentifierError;
 pub use identifier::{DomainId, Fingerprint, Identifier, Namespace, PartyId, UniqueIdentifier};
 pub use key::{DomainAlias, KeyName, KeyPurpose, NodeName, TopologyElementId, UnknownKeyPurpose};
-pub use member::{Member, MemberCode, ParticipantId};
+pub use member::{DomainManagerId, MediatorId, Member, MemberCode, ParticipantId, SequencerId};
 pub use protocol_version::{ProtocolVersion, UnsupportedProtocolVersion};
 pub use timestamp::{CantonTimestamp, TimestampOutOfRange};

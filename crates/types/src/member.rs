@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::error::{IdentifierError, shortened};
-use crate::identifier::UniqueIdentifier;
+use crate::identifier::{PartyId, UniqueIdentifier};
 use crate::text::{SEPARATOR, check_length, string_impls};
 
 const MEMBER_MAX: usize = 300;
@@ -119,68 +119,103 @@ impl FromStr for Member {
 
 string_impls!(Member);
 
-/// A participant node. Its text is that of its member, `PAR::identifier::namespace`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ParticipantId(Member);
+/// A newtype over [`Member`] for the members of one code.
+macro_rules! member_newtype {
+    ($(#[$doc:meta])* $name:ident, $code:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Member);
+
+        impl $name {
+            /// The one with this unique identifier.
+            #[must_use]
+            pub fn new(uid: UniqueIdentifier) -> Self {
+                Self(Member::new($code, uid))
+            }
+
+            /// Its unique identifier.
+            #[must_use]
+            pub fn uid(&self) -> &UniqueIdentifier {
+                self.0.uid()
+            }
+
+            /// The same as a member of a domain.
+            #[must_use]
+            pub fn member(&self) -> &Member {
+                &self.0
+            }
+
+            /// The text, that of the member: code, identifier and namespace.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                self.0.as_str()
+            }
+        }
+
+        impl From<UniqueIdentifier> for $name {
+            fn from(uid: UniqueIdentifier) -> Self {
+                Self::new(uid)
+            }
+        }
+
+        impl From<$name> for Member {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl TryFrom<Member> for $name {
+            type Error = IdentifierError;
+
+            fn try_from(member: Member) -> Result<Self, Self::Error> {
+                if member.code() == $code {
+                    return Ok(Self(member));
+                }
+                let (expected, found) = ($code.code(), member.code().code());
+                Err(IdentifierError::WrongMemberCode { expected, found })
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdentifierError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse::<Member>()?.try_into()
+            }
+        }
+
+        string_impls!($name);
+    };
+}
+
+member_newtype! {
+    /// A participant node. Its text is that of its member, `PAR::identifier::namespace`.
+    ParticipantId,
+    MemberCode::Participant
+}
+
+member_newtype! {
+    /// A mediator. Its text is that of its member, `MED::identifier::namespace`.
+    MediatorId,
+    MemberCode::Mediator
+}
+
+member_newtype! {
+    /// A sequencer. Its text is that of its member, `SEQ::identifier::namespace`.
+    SequencerId,
+    MemberCode::Sequencer
+}
+
+member_newtype! {
+    /// The topology manager of a domain. Its text is that of its member, `DOM::identifier::namespace`.
+    DomainManagerId,
+    MemberCode::DomainTopologyManager
+}
 
 impl ParticipantId {
-    /// The participant with this unique identifier.
+    /// The participant's own party, which has its unique identifier.
     #[must_use]
-    pub fn new(uid: UniqueIdentifier) -> Self {
-        Self(Member::new(MemberCode::Participant, uid))
-    }
-
-    /// Its unique identifier.
-    #[must_use]
-    pub fn uid(&self) -> &UniqueIdentifier {
-        self.0.uid()
-    }
-
-    /// The participant as a member of a domain.
-    #[must_use]
-    pub fn member(&self) -> &Member {
-        &self.0
-    }
-
-    /// The text `PAR::identifier::namespace`.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
+    pub fn admin_party(&self) -> PartyId {
+        PartyId::new(self.uid().clone())
     }
 }
-
-impl From<UniqueIdentifier> for ParticipantId {
-    fn from(uid: UniqueIdentifier) -> Self {
-        Self::new(uid)
-    }
-}
-
-impl From<ParticipantId> for Member {
-    fn from(participant: ParticipantId) -> Self {
-        participant.0
-    }
-}
-
-impl TryFrom<Member> for ParticipantId {
-    type Error = IdentifierError;
-
-    fn try_from(member: Member) -> Result<Self, Self::Error> {
-        match member.code() {
-            MemberCode::Participant => Ok(Self(member)),
-            other => Err(IdentifierError::WrongMemberCode {
-                expected: MemberCode::Participant.code(),
-                found: other.code(),
-            }),
-        }
-    }
-}
-
-impl FromStr for ParticipantId {
-    type Err = IdentifierError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<Member>()?.try_into()
-    }
-}
-
-string_impls!(ParticipantId);

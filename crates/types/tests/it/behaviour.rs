@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cantle_types::{
-    Clock, DomainAlias, DomainId, Fingerprint, Identifier, IdentifierError, KeyName, KeyPurpose, ManualClock,
-    Member, MemberCode, Namespace, NodeName, ParticipantId, PartyId, ProtocolVersion, SystemClock,
-    TopologyElementId, UniqueIdentifier,
+    Clock, DomainAlias, DomainId, DomainManagerId, Fingerprint, Identifier, IdentifierError, KeyName,
+    KeyPurpose, ManualClock, MediatorId, Member, MemberCode, Namespace, NodeName, ParticipantId, PartyId,
+    ProtocolVersion, SequencerId, SystemClock, TopologyElementId, UniqueIdentifier,
 };
 use jiff::Timestamp;
 
@@ -67,6 +67,17 @@ fn participant_is_written_as_a_member_and_a_domain_bare() {
     assert_eq!(participant.to_string().parse::<ParticipantId>().unwrap(), participant);
     assert_eq!(DomainId::new(uid()).to_string(), uid().to_string());
     assert_eq!(PartyId::from(uid()).uid(), &uid());
+}
+
+#[test]
+fn the_members_of_a_domain_have_their_codes() {
+    assert_eq!(MediatorId::new(uid()).to_string(), format!("MED::{}", uid()));
+    assert_eq!(SequencerId::new(uid()).to_string(), format!("SEQ::{}", uid()));
+    assert_eq!(DomainManagerId::new(uid()).to_string(), format!("DOM::{}", uid()));
+    let member = Member::from(MediatorId::new(uid()));
+    assert_eq!(MediatorId::try_from(member.clone()).unwrap().member(), &member);
+    assert!(SequencerId::try_from(member).is_err());
+    assert_eq!(ParticipantId::new(uid()).admin_party(), PartyId::new(uid()));
 }
 
 #[test]

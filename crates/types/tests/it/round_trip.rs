@@ -1,8 +1,8 @@
 //! No text makes a parser panic, and what is accepted is written back unchanged.
 
 use cantle_types::{
-    DomainId, Fingerprint, Identifier, KeyName, Member, Namespace, NodeName, ParticipantId, PartyId,
-    TopologyElementId, UniqueIdentifier,
+    DomainId, DomainManagerId, Fingerprint, Identifier, KeyName, MediatorId, Member, Namespace, NodeName,
+    ParticipantId, PartyId, SequencerId, TopologyElementId, UniqueIdentifier,
 };
 use proptest::prelude::*;
 
@@ -27,6 +27,7 @@ proptest! {
             )* };
         }
         kept!(Fingerprint, Namespace, Identifier, UniqueIdentifier, Member, DomainId, PartyId, ParticipantId);
+        kept!(MediatorId, SequencerId, DomainManagerId);
         kept!(KeyName, TopologyElementId, NodeName);
     }
 
