@@ -100,6 +100,13 @@ impl ParticipantPermission {
         matches!(self, Self::Submission | Self::Confirmation)
     }
 
+    /// The one that allows less.
+    #[must_use]
+    pub fn lower_of(self, other: Self) -> Self {
+        // The variants stand from the one that allows most to the one that allows nothing.
+        self.max(other)
+    }
+
     /// Whether the participant may do anything.
     #[must_use]
     pub fn is_active(self) -> bool {
@@ -149,6 +156,15 @@ mod tests {
             assert!(TopologyChangeOp::from_proto(number).is_err());
             assert!(ParticipantPermission::from_proto(number).is_err());
         }
+    }
+
+    #[test]
+    fn the_lower_permission_allows_less() {
+        use ParticipantPermission::{Confirmation, Disabled, Observation, Submission};
+        assert_eq!(Submission.lower_of(Submission), Submission);
+        assert_eq!(Submission.lower_of(Confirmation), Confirmation);
+        assert_eq!(Observation.lower_of(Confirmation), Observation);
+        assert_eq!(Disabled.lower_of(Submission), Disabled);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! dangerous unless forced; authorized. What only one kind of node cares about is checked by that node, between
 //! [`TopologyState::check_change`] and [`TopologyState::check_authorization`].
 
+mod domain;
+
 use cantle_types::{Fingerprint, ProtocolVersion};
 
 use crate::change::TopologyChangeOp;
@@ -72,10 +74,7 @@ impl TopologyState {
         signed: &SignedTopologyTransaction,
         options: ChangeOptions,
     ) -> Result<Accepted, TopologyError> {
-        signed.verify().map_err(|source| TopologyError::InvalidSignature {
-            path: signed.transaction().unique_path(),
-            source,
-        })?;
+        signed.check_signature()?;
         let signed_by = signed.key().fingerprint();
         self.check_change(signed.transaction(), signed_by, options.force)?;
         self.check_authorization(signed.transaction(), signed_by)?;
@@ -92,12 +91,8 @@ impl TopologyState {
         signed_by: &Fingerprint,
         force: Force,
     ) -> Result<(), TopologyError> {
-        let op = transaction.op();
-        if op != TopologyChangeOp::Replace && self.has_seen(transaction, signed_by) {
-            let path = transaction.unique_path();
-            return Err(TopologyError::DuplicateTransaction { path, signed_by: signed_by.clone() });
-        }
-        match op {
+        self.check_not_seen(transaction, signed_by)?;
+        match transaction.op() {
             TopologyChangeOp::Add => self.check_mapping_is_new(transaction, signed_by),
             TopologyChangeOp::Remove => {
                 self.check_is_active(transaction)?;
@@ -105,6 +100,29 @@ impl TopologyState {
             }
             TopologyChangeOp::Replace => self.check_replacement_is_safe(transaction, force),
         }
+    }
+
+    /// Whether what somebody else has signed and wants may be added: dangerous or not, and though the same mapping may be
+    /// there already. Its signature is verified first.
+    ///
+    /// # Errors
+    /// When it does not hold, or the key may not sign this; when it was added before, or has nothing to remove.
+    pub fn check_requested(&self, signed: &SignedTopologyTransaction) -> Result<(), TopologyError> {
+        signed.check_signature()?;
+        self.check_verified(signed)
+    }
+
+    /// As [`TopologyState::check_requested`], when the signature has been verified.
+    ///
+    /// # Errors
+    /// As there, but for the signature.
+    pub fn check_verified(&self, signed: &SignedTopologyTransaction) -> Result<(), TopologyError> {
+        let (transaction, signed_by) = (signed.transaction(), signed.key().fingerprint());
+        self.check_not_seen(transaction, signed_by)?;
+        if transaction.op() == TopologyChangeOp::Remove {
+            self.check_is_active(transaction)?;
+        }
+        self.check_authorization(transaction, signed_by)
     }
 
     /// Whether `signed_by` may sign the transaction at present.
@@ -152,6 +170,19 @@ impl TopologyState {
             path: mapping.subject().to_string(),
         })?;
         Ok(active.transaction().reverse()?)
+    }
+
+    /// Parameters may be replaced by those of before.
+    fn check_not_seen(
+        &self,
+        transaction: &TopologyTransaction,
+        signed_by: &Fingerprint,
+    ) -> Result<(), TopologyError> {
+        if transaction.op() != TopologyChangeOp::Replace && self.has_seen(transaction, signed_by) {
+            let path = transaction.unique_path();
+            return Err(TopologyError::DuplicateTransaction { path, signed_by: signed_by.clone() });
+        }
+        Ok(())
     }
 
     /// An active addition of the same mapping at the same protocol version, signed by the same key, is enough.

@@ -7,7 +7,8 @@
 use cantle_crypto::{ProtoError, VerifyError};
 use cantle_proto::versioned::VersionedError;
 use cantle_types::{
-    Fingerprint, IdentifierError, KeyPurpose, Member, Namespace, ProtocolVersion, UniqueIdentifier,
+    DomainId, Fingerprint, IdentifierError, KeyPurpose, Member, Namespace, ParticipantId, ProtocolVersion,
+    UniqueIdentifier,
 };
 use thiserror::Error;
 
@@ -252,6 +253,46 @@ pub enum TopologyError {
         /// The key that signed.
         signed_by: Fingerprint,
     },
+    /// The transaction is about another domain.
+    #[error("a transaction about the domain {found} is not for {expected}")]
+    WrongDomain {
+        /// The domain that it is about.
+        found: DomainId,
+        /// The domain on which it was sent.
+        expected: DomainId,
+    },
+    /// The transaction is written for another protocol version.
+    #[error(
+        "{path} is written for protocol version {found}, the domain speaks {expected}; convert and sign it again"
+    )]
+    WrongProtocolVersion {
+        /// The transaction's path.
+        path: UniquePath,
+        /// The version that it is written for.
+        found: ProtocolVersion,
+        /// The domain's version.
+        expected: ProtocolVersion,
+    },
+    /// A key of a manager or sequencer of another domain.
+    #[error("{owner} is not of this domain, whose manager keeps no keys of other domains")]
+    AlienDomainEntities {
+        /// Whose key it is.
+        owner: Member,
+    },
+    /// Both sides of a participant's state at once, which ended with protocol version 4.
+    #[error("{path} is said for both sides; authorize one for From and one for To")]
+    BothSidesOfParticipant {
+        /// The transaction's path.
+        path: UniquePath,
+    },
+    /// A participant without keys would be enabled.
+    #[error("the participant {participant} cannot be enabled without {missing}; register its keys first")]
+    ParticipantNotInitialized {
+        /// The participant.
+        participant: ParticipantId,
+        /// What it lacks.
+        missing: &'static str,
+    },
     /// The transaction must not exist.
     #[error(transparent)]
     Mapping(#[from] MappingError),
@@ -274,6 +315,11 @@ impl TopologyError {
                 "INCREASE_OF_LEDGER_TIME_RECORD_TIME_TOLERANCE"
             }
             Self::Unauthorized { .. } => "UNAUTHORIZED_TOPOLOGY_TRANSACTION",
+            Self::WrongDomain { .. } => "WRONG_DOMAIN",
+            Self::WrongProtocolVersion { .. } => "WRONG_PROTOCOL_VERSION",
+            Self::AlienDomainEntities { .. } => "ALIEN_DOMAIN_ENTITIES",
+            Self::BothSidesOfParticipant { .. } => "INVALID_TOPOLOGY_MAPPING",
+            Self::ParticipantNotInitialized { .. } => "PARTICIPANT_NOT_INITIALIZED",
             Self::Mapping(_) => "INVALID_ARGUMENT",
         }
     }
@@ -289,7 +335,12 @@ impl TopologyError {
             Self::NoCorrespondingActiveTransaction { .. }
             | Self::RemovingLastKey { .. }
             | Self::RemovingKeyWithDanglingTransactions { .. }
-            | Self::IncreaseOfLedgerTimeRecordTimeTolerance { .. } => ErrorClass::InvalidState,
+            | Self::IncreaseOfLedgerTimeRecordTimeTolerance { .. }
+            | Self::WrongDomain { .. }
+            | Self::WrongProtocolVersion { .. }
+            | Self::AlienDomainEntities { .. }
+            | Self::BothSidesOfParticipant { .. }
+            | Self::ParticipantNotInitialized { .. } => ErrorClass::InvalidState,
             Self::Mapping(_) => ErrorClass::InvalidArgument,
         }
     }

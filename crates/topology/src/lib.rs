@@ -13,11 +13,14 @@ mod graph;
 mod mapping;
 mod parameters;
 mod path;
+mod registration;
 mod required;
 mod signed;
 mod snapshot;
 mod state;
+mod timeline;
 mod transaction;
+mod view;
 mod wire;
 
 pub use change::{ParticipantPermission, RequestSide, TopologyChangeOp, TrustLevel};
@@ -30,8 +33,11 @@ pub use mapping::{
 };
 pub use parameters::{CatchUpParameters, DomainParametersChange, DynamicDomainParameters};
 pub use path::{MappingCode, Subject, UniquePath};
+pub use registration::joining_transactions;
 pub use required::{RequiredAuthorization, required_authorizations};
 pub use signed::SignedTopologyTransaction;
 pub use snapshot::{StoredTransaction, TopologySnapshot};
 pub use state::{ActiveTransaction, TopologyState};
+pub use timeline::{DEFAULT_HORIZON, Fed, Outcome, TimelineError, TopologyTimeline};
 pub use transaction::TopologyTransaction;
+pub use view::{ParticipantAttributes, PartyHosting, TopologyView};

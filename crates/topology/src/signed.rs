@@ -11,7 +11,7 @@ use cantle_proto::protocol::v0;
 use cantle_proto::versioned;
 use prost::Message;
 
-use crate::error::ParseError;
+use crate::error::{ParseError, TopologyError};
 use crate::transaction::TopologyTransaction;
 use crate::wire::{decode, unwrap};
 
@@ -68,6 +68,15 @@ impl SignedTopologyTransaction {
     /// When it did not, or the signature names another key.
     pub fn verify(&self) -> Result<(), VerifyError> {
         self.key.verify_hash(&self.transaction.hash(), &self.signature)
+    }
+
+    /// [`SignedTopologyTransaction::verify`], with an error that names the transaction.
+    ///
+    /// # Errors
+    /// [`TopologyError::InvalidSignature`].
+    pub fn check_signature(&self) -> Result<(), TopologyError> {
+        let path = || self.transaction.unique_path();
+        self.verify().map_err(|source| TopologyError::InvalidSignature { path: path(), source })
     }
 
     /// What is signed.

@@ -3,19 +3,24 @@
 //! The state follows what it is told: [`TopologyState::apply`] asks nothing, so that a stored history builds the state
 //! that it built before. Whether a change is welcome is asked beforehand, in `check.rs`. An active transaction
 //! is not for ever authorized: it dangles when a delegation that it needs is removed.
+//! Clones share what they have in common: cloning costs the same however large the state, and a change to one clone costs
+//! about the logarithm of its size and does not show in another.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod authorize;
+mod index;
 
 use cantle_crypto::Hash;
-use cantle_types::{Fingerprint, Namespace, UniqueIdentifier};
+use cantle_types::{Fingerprint, Namespace};
+use rpds::{HashTrieMapSync, HashTrieSetSync, RedBlackTreeMapSync};
 
 use crate::change::TopologyChangeOp;
-use crate::graph::{AuthorizationGraph, DelegationLevel};
+use crate::graph::AuthorizationGraph;
 use crate::mapping::TopologyMapping;
 use crate::path::{MappingCode, Subject, UniquePath};
-use crate::required::{RequiredAuthorization, required_authorizations};
 use crate::signed::SignedTopologyTransaction;
 use crate::transaction::TopologyTransaction;
+
+use index::Index;
 
 /// An addition or replacement that is not taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,21 +49,27 @@ impl ActiveTransaction {
     }
 }
 
-/// The active transactions of one topology. Clones are cheap enough to try changes on.
-#[derive(Debug, Clone, Default)]
+/// The active transactions of one topology.
+#[derive(Debug, Clone)]
 pub struct TopologyState {
     next: u64,
-    active: BTreeMap<u64, ActiveTransaction>,
-    by_subject: HashMap<Subject, Vec<u64>>,
-    graphs: HashMap<Namespace, AuthorizationGraph>,
-    seen: HashSet<(Hash, Fingerprint)>,
+    active: RedBlackTreeMapSync<u64, ActiveTransaction>,
+    index: Index,
+    graphs: HashTrieMapSync<Namespace, AuthorizationGraph>,
+    seen: HashTrieSetSync<(Hash, Fingerprint)>,
 }
 
 impl TopologyState {
     /// The state without any transaction.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            next: 0,
+            active: RedBlackTreeMapSync::new_sync(),
+            index: Index::new(),
+            graphs: HashTrieMapSync::new_sync(),
+            seen: HashTrieSetSync::new_sync(),
+        }
     }
 
     /// The state that a history of transactions leads to. Nothing is verified.
@@ -72,7 +83,7 @@ impl TopologyState {
 
     /// Lets a transaction have its effect. Nothing is verified.
     pub fn apply(&mut self, transaction: &TopologyTransaction, signed_by: &Fingerprint) {
-        self.seen.insert((transaction.hash(), signed_by.clone()));
+        self.seen.insert_mut((transaction.hash(), signed_by.clone()));
         match transaction.op() {
             TopologyChangeOp::Add => self.activate(transaction, signed_by),
             TopologyChangeOp::Remove => self.end(&transaction.unique_path()),
@@ -91,7 +102,7 @@ impl TopologyState {
     /// How many transactions are active.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.active.len()
+        self.active.size()
     }
 
     /// Whether no transaction is active.
@@ -100,13 +111,17 @@ impl TopologyState {
         self.active.is_empty()
     }
 
+    /// The active transactions of a kind, ordered by whom they concern, the oldest of one subject not always first.
+    pub fn of_code(&self, code: MappingCode) -> impl Iterator<Item = &ActiveTransaction> {
+        self.numbered(self.index.of_code(code))
+    }
+
     /// The active transactions of a subject, oldest first.
     pub fn of_subject<'a>(
         &'a self,
         subject: &Subject,
     ) -> impl DoubleEndedIterator<Item = &'a ActiveTransaction> + use<'a> {
-        let numbers = self.by_subject.get(subject).map_or(&[][..], Vec::as_slice);
-        numbers.iter().filter_map(|number| self.active.get(number))
+        self.numbered(self.index.of_subject(subject).into_iter())
     }
 
     /// The active transactions with exactly this mapping, oldest first.
@@ -114,15 +129,18 @@ impl TopologyState {
         &self,
         mapping: &TopologyMapping,
     ) -> impl DoubleEndedIterator<Item = &ActiveTransaction> {
-        self.of_subject(&mapping.subject()).filter(move |active| active.mapping() == mapping)
+        self.numbered(self.index.like(mapping)).filter(move |active| active.mapping() == mapping)
     }
 
     /// The active transactions of a path, oldest first.
-    pub fn of_path(&self, path: &UniquePath) -> impl DoubleEndedIterator<Item = &ActiveTransaction> {
-        self.of_subject(&path.subject).filter(move |active| active.transaction.unique_path() == *path)
+    pub fn of_path<'a>(
+        &'a self,
+        path: &UniquePath,
+    ) -> impl DoubleEndedIterator<Item = &'a ActiveTransaction> + use<'a> {
+        self.numbered(self.index.of_path(path))
     }
 
-    /// The active transactions that give a key to someone or let it act, oldest first.
+    /// The active transactions that give a key to someone or let it act, oldest first. Looks at all that is active.
     pub fn uses_of_key(&self, key: &Fingerprint) -> impl DoubleEndedIterator<Item = &ActiveTransaction> {
         self.active().filter(move |active| active.mapping().key() == Some(key))
     }
@@ -139,73 +157,11 @@ impl TopologyState {
         self.graphs.get(namespace)
     }
 
-    /// Whether a key may, at present, sign a transaction.
-    #[must_use]
-    pub fn is_authorized(&self, transaction: &TopologyTransaction, signed_by: &Fingerprint) -> bool {
-        if is_root_certificate(transaction, signed_by) {
-            return true;
-        }
-        match required_authorizations(transaction.mapping()) {
-            RequiredAuthorization::Namespace { namespace, root } => {
-                let needed = if root { DelegationLevel::Root } else { DelegationLevel::Standard };
-                self.graph(&namespace).is_some_and(|graph| graph.allows(signed_by, needed))
-            }
-            RequiredAuthorization::Uids(uids) => uids.iter().all(|uid| self.is_valid_for(uid, signed_by)),
-        }
-    }
-
-    /// Whether a key may, at present, sign for an identifier: by the delegations of its namespace, or by one for just
-    /// this identifier whose signer may act for the namespace.
-    #[must_use]
-    pub fn is_valid_for(&self, uid: &UniqueIdentifier, key: &Fingerprint) -> bool {
-        self.valid_keys(uid).any(|(valid, _)| valid == key)
-    }
-
-    /// The keys that a new transaction with a mapping may be signed with, the most recently delegated one first.
-    ///
-    /// For a root certificate that is the namespace's own key before all others. A delegation, be it of a namespace or
-    /// of an identifier, is signed with a key that has a root delegation, although one without would do for the latter.
-    #[must_use]
-    pub fn signing_keys_for(&self, mapping: &TopologyMapping) -> Vec<Fingerprint> {
-        let mut keys: Vec<(Fingerprint, u64)> = match required_authorizations(mapping) {
-            RequiredAuthorization::Namespace { namespace, .. } => {
-                let graph = self.graph(&namespace).into_iter();
-                let keys = graph.flat_map(|graph| graph.keys(DelegationLevel::Root));
-                keys.map(|(key, latest)| (key.clone(), latest)).collect()
-            }
-            RequiredAuthorization::Uids(uids) => self.keys_for_all(&uids),
-        };
-        if let TopologyMapping::NamespaceDelegation(delegation) = mapping
-            && delegation.is_for_own_key()
-        {
-            keys.push((delegation.target().fingerprint().clone(), u64::MAX));
-        }
-        keys.sort_by(|(key, latest), (other_key, other)| other.cmp(latest).then_with(|| key.cmp(other_key)));
-        let mut known = HashSet::new();
-        keys.into_iter().map(|(key, _)| key).filter(|key| known.insert(key.clone())).collect()
-    }
-
-    /// The keys valid for every one of the identifiers.
-    fn keys_for_all(&self, uids: &[UniqueIdentifier]) -> Vec<(Fingerprint, u64)> {
-        let Some((first, others)) = uids.split_first() else { return Vec::new() };
-        let valid_for_others = |key: &Fingerprint| others.iter().all(|uid| self.is_valid_for(uid, key));
-        let keys = self.valid_keys(first).filter(|(key, _)| valid_for_others(key));
-        keys.map(|(key, latest)| (key.clone(), latest)).collect()
-    }
-
-    /// The keys valid for an identifier, each with the number of the delegation that makes it so. A key may come twice.
-    fn valid_keys(&self, uid: &UniqueIdentifier) -> impl Iterator<Item = (&Fingerprint, u64)> {
-        let graph = self.graph(uid.namespace());
-        let of_namespace = graph.into_iter().flat_map(|graph| graph.keys(DelegationLevel::Standard));
-        let subject = Subject::of_uid(MappingCode::IdentifierDelegation, uid);
-        let numbers = self.by_subject.get(&subject).map_or(&[][..], Vec::as_slice);
-        let of_identifier = numbers.iter().filter_map(move |number| {
-            let active = self.active.get(number)?;
-            let TopologyMapping::IdentifierDelegation(delegation) = active.mapping() else { return None };
-            let effective = graph?.allows(&active.signed_by, DelegationLevel::Standard);
-            effective.then(|| (delegation.target.fingerprint(), *number))
-        });
-        of_namespace.chain(of_identifier)
+    fn numbered(
+        &self,
+        numbers: impl DoubleEndedIterator<Item = u64>,
+    ) -> impl DoubleEndedIterator<Item = &ActiveTransaction> {
+        numbers.filter_map(|number| self.active.get(&number))
     }
 
     fn activate(&mut self, transaction: &TopologyTransaction, signed_by: &Fingerprint) {
@@ -213,50 +169,42 @@ impl TopologyState {
         self.next += 1;
         if let TopologyMapping::NamespaceDelegation(delegation) = transaction.mapping() {
             let namespace = delegation.namespace();
-            let graph = self.graphs.entry(namespace.clone());
-            graph
-                .or_insert_with(|| AuthorizationGraph::new(namespace.clone()))
-                .insert(number, signed_by, delegation);
+            match self.graphs.get_mut(namespace) {
+                Some(graph) => graph.insert(number, signed_by, delegation),
+                None => {
+                    let mut graph = AuthorizationGraph::new(namespace.clone());
+                    graph.insert(number, signed_by, delegation);
+                    self.graphs.insert_mut(namespace.clone(), graph);
+                }
+            }
         }
-        self.by_subject.entry(transaction.mapping().subject()).or_default().push(number);
+        self.index.insert(number, transaction);
         let active = ActiveTransaction { transaction: transaction.clone(), signed_by: signed_by.clone() };
-        self.active.insert(number, active);
+        self.active.insert_mut(number, active);
     }
 
     fn end(&mut self, path: &UniquePath) {
-        let Some(numbers) = self.by_subject.get_mut(&path.subject) else { return };
-        let active = &mut self.active;
-        let is_at_path =
-            |number: &u64| active.get(number).is_some_and(|found| found.transaction.unique_path() == *path);
-        let (ended, remaining): (Vec<u64>, Vec<u64>) = numbers.iter().partition(|number| is_at_path(number));
-        if remaining.is_empty() {
-            self.by_subject.remove(&path.subject);
-        } else {
-            *numbers = remaining;
-        }
-        for number in ended {
-            active.remove(&number);
-            if path.subject.code == MappingCode::NamespaceDelegation
-                && let Some(graph) = self.graphs.get_mut(&path.subject.namespace)
-            {
-                graph.remove(number);
-                if graph.is_empty() {
-                    self.graphs.remove(&path.subject.namespace);
-                }
+        for number in self.index.take_path(path) {
+            let Some(ended) = self.active.get(&number).cloned() else { continue };
+            self.active.remove_mut(&number);
+            self.index.remove(number, ended.mapping());
+            if path.subject.code == MappingCode::NamespaceDelegation {
+                self.end_delegation(&path.subject.namespace, number);
             }
+        }
+    }
+
+    fn end_delegation(&mut self, namespace: &Namespace, number: u64) {
+        let Some(graph) = self.graphs.get_mut(namespace) else { return };
+        graph.remove(number);
+        if graph.is_empty() {
+            self.graphs.remove_mut(namespace);
         }
     }
 }
 
-/// Whether a transaction is the root certificate of a namespace, which its own key signs.
-fn is_root_certificate(transaction: &TopologyTransaction, signed_by: &Fingerprint) -> bool {
-    match transaction.mapping() {
-        TopologyMapping::NamespaceDelegation(delegation) => {
-            transaction.op() == TopologyChangeOp::Add
-                && delegation.is_for_own_key()
-                && delegation.is_root_delegation()
-                && delegation.target().fingerprint() == signed_by
-        }
-        _ => false,
+impl Default for TopologyState {
+    fn default() -> Self {
+        Self::new()
     }
 }

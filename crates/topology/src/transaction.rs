@@ -32,6 +32,15 @@ struct Inner {
     mapping: TopologyMapping,
     version: ProtocolVersion,
     bytes: Vec<u8>,
+    hash: Hash,
+}
+
+impl Inner {
+    fn new(parts: Parts, version: ProtocolVersion, bytes: Vec<u8>) -> Self {
+        let (op, element_id, mapping) = parts;
+        let hash = digest(HashPurpose::TopologyTransactionSignature, &bytes);
+        Self { op, element_id, mapping, version, bytes, hash }
+    }
 }
 
 impl TopologyTransaction {
@@ -57,7 +66,7 @@ impl TopologyTransaction {
             mapping => (element_id, mapping),
         };
         let bytes = encode(op, &element_id, &mapping, version)?;
-        Ok(Self(Arc::new(Inner { op, element_id, mapping, version, bytes })))
+        Ok(Self(Arc::new(Inner::new((op, element_id, mapping), version, bytes))))
     }
 
     /// Adds a mapping with a new random element id.
@@ -114,13 +123,14 @@ impl TopologyTransaction {
     /// When the bytes are not a transaction of a supported protocol version, or one that must not exist.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ParseError> {
         let (data, proto_version) = unwrap(MESSAGE, bytes)?;
-        let (version, (op, element_id, mapping)) = match proto_version {
+        let (version, parts) = match proto_version {
             1 => (ProtocolVersion::V5, parts_of_v1(decode(MESSAGE, &data)?)?),
             3 => (ProtocolVersion::V7, parts_of_v3(decode(MESSAGE, &data)?)?),
             version => return Err(ParseError::Version { message: MESSAGE, version }),
         };
-        mapping.check_operation(op)?;
-        Ok(Self(Arc::new(Inner { op, element_id, mapping, version, bytes: bytes.to_vec() })))
+        let (op, _, mapping) = &parts;
+        mapping.check_operation(*op)?;
+        Ok(Self(Arc::new(Inner::new(parts, version, bytes.to_vec()))))
     }
 
     /// What it does.
@@ -156,7 +166,7 @@ impl TopologyTransaction {
     /// What is signed.
     #[must_use]
     pub fn hash(&self) -> Hash {
-        digest(HashPurpose::TopologyTransactionSignature, self.bytes())
+        self.0.hash
     }
 
     /// Where in the topology it stands.

@@ -1,15 +1,21 @@
 //! Bytes from anywhere are read or refused, and what is read is written back the same.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use cantle_proto::protocol::{v0, v1};
 use cantle_proto::versioned;
 use cantle_topology::{
-    ParseError, SignedTopologyTransaction, StoredTransaction, TopologySnapshot, TopologyTransaction,
+    IsRootDelegation, ParseError, SignedTopologyTransaction, StoredTransaction, TopologySnapshot,
+    TopologyTimeline, TopologyTransaction, required_authorizations,
 };
+use cantle_types::{DomainId, ProtocolVersion};
 use proptest::prelude::*;
 use prost::Message;
 
-use crate::support::{VERSION, add, delegation, owner_to_key, participant};
-use cantle_topology::IsRootDelegation;
+use crate::mappings::{every_kind, transaction};
+use crate::signed::sign;
+use crate::support::{VERSION, add, delegation, owner_to_key, participant, uid};
 
 const RECORDED: &str = include_str!("../fixtures/canton-2.10-recorded-transactions.txt");
 
@@ -95,6 +101,140 @@ fn snapshots_are_read_back() {
     let empty = TopologySnapshot::from_proto(&v0::TopologyTransactions { items: Vec::new() }).unwrap();
     assert_eq!(empty, TopologySnapshot::default());
     assert_eq!(VERSION.number(), 7);
+}
+
+/// Every kind of mapping at every version that can say it, signed, and the messages around them.
+static CORPUS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let mut corpus = recorded();
+    let kinds = every_kind().into_iter().map(|(mapping, _)| mapping);
+    for mapping in kinds {
+        for version in [ProtocolVersion::V5, ProtocolVersion::V7] {
+            if mapping.check_version(version).is_ok() {
+                corpus.push(sign(transaction(mapping.clone(), version), 1).to_bytes());
+            }
+        }
+    }
+    corpus
+});
+
+/// The transactions in it, as they are signed.
+static ORIGINALS: LazyLock<HashSet<Vec<u8>>> = LazyLock::new(|| {
+    let signed = CORPUS.iter().map(|bytes| SignedTopologyTransaction::from_bytes(bytes).unwrap());
+    signed.map(|signed| signed.transaction().bytes().to_vec()).collect()
+});
+
+/// What an attacker does to bytes that he has seen.
+#[derive(Debug, Clone)]
+enum Mutation {
+    Flip(prop::sample::Index, u8),
+    Cut(prop::sample::Index),
+    Insert(prop::sample::Index, Vec<u8>),
+    Remove(prop::sample::Index, u8),
+    Splice(prop::sample::Index, prop::sample::Index, prop::sample::Index),
+}
+
+fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
+    let mutation = prop_oneof![
+        4 => (any::<prop::sample::Index>(), any::<u8>()).prop_map(|(at, bits)| Mutation::Flip(at, bits)),
+        1 => any::<prop::sample::Index>().prop_map(Mutation::Cut),
+        2 => (any::<prop::sample::Index>(), proptest::collection::vec(any::<u8>(), 1..12))
+            .prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
+        2 => (any::<prop::sample::Index>(), any::<u8>()).prop_map(|(at, count)| Mutation::Remove(at, count)),
+        1 => any::<(prop::sample::Index, prop::sample::Index, prop::sample::Index)>().prop_map(|(other, at, from)| Mutation::Splice(other, at, from)),
+    ];
+    proptest::collection::vec(mutation, 1..5)
+}
+
+fn mutate(bytes: &mut Vec<u8>, mutations: &[Mutation]) {
+    for mutation in mutations {
+        let end = bytes.len();
+        match mutation {
+            Mutation::Flip(at, bits) if end > 0 => bytes[at.index(end)] ^= bits,
+            Mutation::Flip(..) => {}
+            Mutation::Cut(at) => bytes.truncate(at.index(end + 1)),
+            Mutation::Insert(at, more) => {
+                let at = at.index(end + 1);
+                bytes.splice(at..at, more.iter().copied());
+            }
+            Mutation::Remove(at, count) => {
+                let at = at.index(end + 1);
+                bytes.drain(at..end.min(at + usize::from(*count)));
+            }
+            Mutation::Splice(other, at, from) => {
+                let other = other.get(&CORPUS);
+                bytes.truncate(at.index(end + 1));
+                bytes.extend_from_slice(&other[from.index(other.len())..]);
+            }
+        }
+    }
+}
+
+/// Wraps bytes as the innermost of the three layers, so that mutations reach it without breaking the outer ones.
+fn inside(signed: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let (data, version) = versioned::unwrap(signed).unwrap();
+    let mut message = v0::SignedTopologyTransaction::decode(&data[..]).unwrap();
+    let (mut data, inner_version) = versioned::unwrap(&message.transaction).unwrap();
+    change(&mut data);
+    message.transaction = versioned::wrap(&data, inner_version);
+    versioned::wrap(&message.encode_to_vec(), version)
+}
+
+/// Whatever was read can be asked everything, and has no effect that its signature does not give it.
+fn survives(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let Ok(read) = SignedTopologyTransaction::from_bytes(bytes) else { return Ok(()) };
+    prop_assert_eq!(read.bytes(), bytes);
+    let transaction = read.transaction();
+    let path = transaction.unique_path().to_string();
+    prop_assert!(!path.is_empty());
+    let _ = required_authorizations(transaction.mapping());
+    for version in [ProtocolVersion::V5, ProtocolVersion::V7] {
+        if let Ok(converted) = transaction.at_version(version) {
+            prop_assert_eq!(converted.op(), transaction.op());
+            let again = TopologyTransaction::from_bytes(converted.bytes());
+            prop_assert!(again.is_ok(), "{:?}", again);
+        }
+    }
+    prop_assert!(ORIGINALS.contains(transaction.bytes()) || read.verify().is_err());
+    let domain = DomainId::new(uid("d", 2));
+    let mut timeline = TopologyTimeline::new(domain, transaction.version());
+    let fed = timeline.feed(jiff::Timestamp::UNIX_EPOCH, &[read]).unwrap();
+    prop_assert!(fed.outcomes[0].is_accepted() != timeline.latest().state().is_empty());
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mutated_transactions_are_refused_or_harmless(
+        which: prop::sample::Index,
+        mutations in mutations(),
+        deep: bool,
+    ) {
+        let mut bytes = which.get(&CORPUS).clone();
+        if deep {
+            bytes = inside(&bytes, |data| mutate(data, &mutations));
+        } else {
+            mutate(&mut bytes, &mutations);
+        }
+        survives(&bytes)?;
+    }
+
+    #[test]
+    fn mutated_snapshots_are_refused_or_read(mutations in mutations(), items in 0..4_usize) {
+        let time = jiff::Timestamp::UNIX_EPOCH;
+        let items = CORPUS.iter().take(items).map(|bytes| StoredTransaction {
+            sequenced: time,
+            valid_from: time,
+            valid_until: None,
+            transaction: SignedTopologyTransaction::from_bytes(bytes).unwrap(),
+        });
+        let mut bytes = TopologySnapshot { items: items.collect() }.to_bytes();
+        mutate(&mut bytes, &mutations);
+        if let Ok(read) = TopologySnapshot::from_bytes(&bytes) {
+            prop_assert_eq!(&TopologySnapshot::from_bytes(&read.to_bytes()).unwrap(), &read);
+        }
+    }
 }
 
 proptest! {

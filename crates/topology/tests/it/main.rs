@@ -3,8 +3,14 @@
 
 mod authorization;
 mod checks;
+mod domain_checks;
+mod histories;
 mod hostile;
 mod mappings;
 mod recorded;
+mod registration;
+mod signed;
 mod support;
+mod timeline;
 mod vectors;
+mod view;

@@ -30,7 +30,7 @@ fn packages() -> Packages {
 }
 
 /// One of each kind, with the identifiers whose signature it needs.
-fn every_kind() -> Vec<(TopologyMapping, Vec<&'static str>)> {
+pub(crate) fn every_kind() -> Vec<(TopologyMapping, Vec<&'static str>)> {
     let domain = DomainId::new(uid("d", 2));
     let own = ParticipantId::new(uid("p", 1));
     let party = PartyToParticipant::new(
@@ -58,7 +58,7 @@ fn every_kind() -> Vec<(TopologyMapping, Vec<&'static str>)> {
     ]
 }
 
-fn transaction(mapping: TopologyMapping, version: ProtocolVersion) -> TopologyTransaction {
+pub(crate) fn transaction(mapping: TopologyMapping, version: ProtocolVersion) -> TopologyTransaction {
     match mapping {
         TopologyMapping::DomainParametersChange(change) => TopologyTransaction::replace(change, version),
         mapping => TopologyTransaction::add(mapping, version),
