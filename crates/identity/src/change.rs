@@ -69,8 +69,21 @@ impl TopologyManager {
     pub async fn add(&self, signed: SignedTopologyTransaction) -> Result<(), ChangeError> {
         let writer = self.writer().await?;
         let options = ChangeOptions { force: Force::Yes, ..ChangeOptions::default() };
-        self.state().check(&signed, options)?;
-        self.check_for_node(signed.transaction(), options.force).await?;
+        let state = self.state();
+        state.check(&signed, options)?;
+        self.check_for_node(&state, signed.transaction(), options.force).await?;
+        self.append(writer, vec![signed]).await
+    }
+
+    /// Adds what somebody else asks for, signed by them: dangerous or not, and though the same mapping may be there.
+    ///
+    /// # Errors
+    /// As [`TopologyManager::add`].
+    pub async fn add_requested(&self, signed: SignedTopologyTransaction) -> Result<(), ChangeError> {
+        let writer = self.writer().await?;
+        let state = self.state();
+        state.check_requested(&signed)?;
+        self.check_for_node(&state, signed.transaction(), Force::Yes).await?;
         self.append(writer, vec![signed]).await
     }
 

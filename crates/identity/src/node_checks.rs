@@ -1,12 +1,13 @@
-//! What only a participant's manager cares about: keys that it does not have, and packages that it unvets.
+//! What only one kind of node cares about.
 //!
-//! Not checked: whether the packages to vet are on this node, which has no package store of its own.
+//! A participant: keys that it does not have, and packages that it unvets. Not checked: whether the packages to vet are
+//! on this node, which has no package store of its own. A domain: what is for it, and whom it lets in.
 
 use cantle_store::NodeKind;
 use cantle_topology::{
-    Force, OwnerToKeyMapping, Packages, TopologyChangeOp, TopologyMapping, TopologyTransaction,
+    Force, OwnerToKeyMapping, Packages, TopologyChangeOp, TopologyMapping, TopologyState, TopologyTransaction,
 };
-use cantle_types::ParticipantId;
+use cantle_types::{DomainId, ParticipantId};
 
 use crate::error::ChangeError;
 use crate::manager::TopologyManager;
@@ -15,12 +16,32 @@ impl TopologyManager {
     /// The checks of this kind of node.
     pub(crate) async fn check_for_node(
         &self,
+        state: &TopologyState,
         transaction: &TopologyTransaction,
         force: Force,
     ) -> Result<(), ChangeError> {
-        if self.inner.vault.options().node.kind != NodeKind::Participant {
-            return Ok(());
+        match self.inner.vault.options().node.kind {
+            NodeKind::Participant => self.check_for_participant(transaction, force).await,
+            NodeKind::Domain | NodeKind::DomainManager => self.check_for_domain(state, transaction),
+            NodeKind::Sequencer | NodeKind::Mediator => Ok(()),
         }
+    }
+
+    /// Until it has its identity, nothing can be said of what is for the domain.
+    fn check_for_domain(
+        &self,
+        state: &TopologyState,
+        transaction: &TopologyTransaction,
+    ) -> Result<(), ChangeError> {
+        let Some(uid) = self.uid() else { return Ok(()) };
+        Ok(state.check_for_domain(transaction, &DomainId::new(uid), self.protocol_version())?)
+    }
+
+    async fn check_for_participant(
+        &self,
+        transaction: &TopologyTransaction,
+        force: Force,
+    ) -> Result<(), ChangeError> {
         match (transaction.op(), transaction.mapping()) {
             (TopologyChangeOp::Add, TopologyMapping::OwnerToKeyMapping(mapping)) => {
                 self.check_owner(mapping, force).await

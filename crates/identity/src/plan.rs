@@ -84,7 +84,7 @@ impl<'a> Plan<'a> {
         force: Force,
     ) -> Result<(), ChangeError> {
         self.state.check_change(&transaction, key.fingerprint(), force)?;
-        self.manager.check_for_node(&transaction, force).await?;
+        self.manager.check_for_node(&self.state, &transaction, force).await?;
         self.state.check_authorization(&transaction, key.fingerprint())?;
         self.push(transaction, key);
         Ok(())

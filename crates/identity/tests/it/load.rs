@@ -2,11 +2,16 @@
 
 use cantle_crypto::{PublicKey, SigningKeyScheme, SigningPrivateKey};
 use cantle_identity::ErrorClass;
-use cantle_topology::{SignedTopologyTransaction, TopologyMapping, TopologyTransaction};
-use cantle_types::ProtocolVersion;
+use cantle_store::NodeKind;
+use cantle_topology::{
+    ParticipantPermission, ParticipantState, RequestSide, SignedTopologyTransaction, TopologyChangeOp,
+    TopologyMapping, TopologyTransaction, TrustLevel,
+};
+use cantle_types::{DomainId, Member, MemberCode, ParticipantId, ProtocolVersion};
+use cantle_vault::VaultBackend;
 
 use crate::support::{
-    FORCED, Node, PLAIN, assert_same_state, delegation, foreign_key, owned, participant, root,
+    FORCED, Node, PLAIN, assert_same_state, delegation, foreign_key, owned, participant, root, uid,
 };
 
 struct Elsewhere(SigningPrivateKey);
@@ -82,4 +87,53 @@ async fn what_was_removed_is_not_loaded_again() {
         let error = manager.add(added.clone()).await.unwrap_err();
         assert_eq!(error.code(), "DUPLICATE_TOPOLOGY_TRANSACTION");
     }
+}
+
+#[tokio::test]
+async fn a_domain_keeps_only_what_is_for_it() {
+    let node = Node::new(NodeKind::DomainManager, VaultBackend::Jce).await;
+    let (node, key) = node.with_namespace().await;
+    let version = ProtocolVersion::V7;
+    let stranger = Elsewhere::new();
+    let of_stranger = |code| Member::new(code, uid("stranger", stranger.0.public()));
+    let key_of = |code| owned(&of_stranger(code), PublicKey::Signing(stranger.0.public().clone()));
+    node.manager.add(stranger.sign(root(stranger.0.public()), version)).await.unwrap();
+    // Before the domain has its name, nobody can say what is for it.
+    node.manager.add(stranger.sign(key_of(MemberCode::Sequencer), version)).await.unwrap();
+    node.manager.init_id("domain".parse().unwrap(), key.fingerprint()).await.unwrap();
+
+    let manager = stranger.sign(key_of(MemberCode::DomainTopologyManager), version);
+    let error = node.manager.add(manager.clone()).await.unwrap_err();
+    assert_eq!((error.code(), error.class()), ("ALIEN_DOMAIN_ENTITIES", ErrorClass::InvalidState));
+    assert_eq!(node.manager.add_requested(manager).await.unwrap_err().code(), "ALIEN_DOMAIN_ENTITIES");
+    let older = stranger.sign(key_of(MemberCode::Participant), ProtocolVersion::V5);
+    assert_eq!(node.manager.add(older).await.unwrap_err().code(), "WRONG_PROTOCOL_VERSION");
+    node.manager.add(stranger.sign(key_of(MemberCode::Participant), version)).await.unwrap();
+
+    let state = |side| {
+        let domain = DomainId::new(uid("domain", &key));
+        let participant = ParticipantId::new(uid("stranger", stranger.0.public()));
+        let permission = ParticipantPermission::Submission;
+        let state = ParticipantState::new(side, domain, participant, permission, TrustLevel::Ordinary);
+        TopologyMapping::ParticipantState(state.unwrap())
+    };
+    node.manager.add_requested(stranger.sign(state(RequestSide::To), version)).await.unwrap();
+    let enabled = node.manager.authorize(TopologyChangeOp::Add, state(RequestSide::From), None, PLAIN).await;
+    assert_eq!(enabled.unwrap_err().code(), "PARTICIPANT_NOT_INITIALIZED");
+    assert_same_state(&node.restarted().await, &node.manager);
+}
+
+#[tokio::test]
+async fn what_is_requested_may_say_again_what_is_there() {
+    let node = Node::participant().await;
+    let elsewhere = Elsewhere::new();
+    let sign = || elsewhere.sign(root(elsewhere.0.public()), ProtocolVersion::V7);
+    node.manager.add(sign()).await.unwrap();
+    assert_eq!(node.manager.add(sign()).await.unwrap_err().code(), "TOPOLOGY_MAPPING_ALREADY_EXISTS");
+    let again = sign();
+    node.manager.add_requested(again.clone()).await.unwrap();
+    let error = node.manager.add_requested(again).await.unwrap_err();
+    assert_eq!(error.code(), "DUPLICATE_TOPOLOGY_TRANSACTION");
+    assert_eq!(node.manager.state().len(), 2);
+    assert_same_state(&node.restarted().await, &node.manager);
 }
