@@ -52,7 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["types", "proto", "hocon", "config", "crypto", "kms", "kms-server", "store", "node", "console"],
     ),
     ("testkit", &[]),
-    ("xtask", &["types", "config", "crypto", "store", "vault", "node", "testkit"]),
+    ("xtask", &["types", "config", "crypto", "store", "vault", "topology", "identity", "node", "testkit"]),
 ];
 
 /// Compares every manifest with [`ALLOWED`]; prints each arrow that is not there.

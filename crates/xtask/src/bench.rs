@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: the figures of a participant, as ratios in one run against `cantle kms-server`; and
-//! `cargo xtask bench kms-server`: those of that server itself.
+//! `cargo xtask bench kms-server`: those of that server itself; and `cargo xtask bench topology`.
 //!
 //! Everything is built in release mode; the processes are those an operator runs. A bound that is not kept is printed
 //! as such and ends the run with an error.
@@ -9,6 +9,7 @@ mod load;
 mod process;
 mod signature;
 mod startup;
+mod topology;
 
 use std::{path::Path, process::Command};
 
@@ -23,6 +24,8 @@ pub(crate) enum Subject {
     Participant,
     /// AWS KMS on loopback.
     KmsServer,
+    /// Topology transactions judged a second, and a start with many of them.
+    Topology,
 }
 
 impl Subject {
@@ -30,13 +33,14 @@ impl Subject {
         match self {
             Self::Participant => "participant",
             Self::KmsServer => "kms-server",
+            Self::Topology => "topology",
         }
     }
 }
 
 impl ValueEnum for Subject {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Participant, Self::KmsServer]
+        &[Self::Participant, Self::KmsServer, Self::Topology]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -71,6 +75,10 @@ pub(crate) fn measure(subject: Subject) -> anyhow::Result<()> {
             startup::measure(&mut figures)?;
         }
         Subject::KmsServer => kms_server::measure(&mut figures)?,
+        Subject::Topology => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(topology::measure(&mut figures))?;
+        }
     }
     figures.finish()
 }
