@@ -16,6 +16,8 @@ pub(crate) mod rotation;
 mod signing;
 mod tags;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod wycheproof;
 
 use crate::{

@@ -9,7 +9,7 @@ macro_rules! operations {
         impl Operation {
             /// Every operation.
             #[cfg(test)]
-            const ALL: &[Self] = &[$(Self::$name),*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
 
             pub(crate) const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name)),* }

