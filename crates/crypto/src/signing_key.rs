@@ -6,9 +6,9 @@
 //! Source: <https://docs.daml.com/canton/usermanual/security.html>; RFC 8032; FIPS 186-5.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use aws_lc_rs::signature::{ED25519, ParsedPublicKey};
 use cantle_types::Fingerprint;
 
 use crate::curve::{Curve, Point};
@@ -31,6 +31,8 @@ struct Inner {
     scheme: SigningKeyScheme,
     bytes: Vec<u8>,
     material: Material,
+    /// The key as it verifies, from its first use on; nothing if it cannot be used. It goes with the key.
+    prepared: OnceLock<Option<ParsedPublicKey>>,
 }
 
 /// What the bytes say.
@@ -69,7 +71,8 @@ impl SigningPublicKey {
             }
             _ => return Err(PublicKeyError::Format { scheme: scheme.name(), format }),
         };
-        Ok(Self(Arc::new(Inner { fingerprint, format, scheme, bytes, material })))
+        let prepared = OnceLock::new();
+        Ok(Self(Arc::new(Inner { fingerprint, format, scheme, bytes, material, prepared })))
     }
 
     /// The name of the key.
@@ -149,10 +152,9 @@ impl SigningPublicKey {
 
     fn verifies(&self, message: &[u8], signature: &[u8]) -> Result<bool, VerifyError> {
         let key = || self.fingerprint().clone();
-        match &self.0.material {
-            Material::Ed25519(bytes) => {
-                Ok(UnparsedPublicKey::new(&ED25519, bytes).verify(message, signature).is_ok())
-            }
+        let prepared = &self.0.prepared;
+        let prepared = match &self.0.material {
+            Material::Ed25519(bytes) => prepared.get_or_init(|| ParsedPublicKey::new(&ED25519, bytes).ok()),
             Material::EllipticCurve(point) => {
                 let algorithm =
                     point.curve.verification(self.scheme()).ok_or_else(|| VerifyError::UnsupportedCurve {
@@ -160,11 +162,12 @@ impl SigningPublicKey {
                         curve: point.curve.name(),
                         scheme: self.scheme(),
                     })?;
-                let parsed = UnparsedPublicKey::new(algorithm, &point.uncompressed)
-                    .parse()
-                    .map_err(|_| VerifyError::InvalidKey { key: key() })?;
-                Ok(parsed.verify_sig(message, signature).is_ok())
+                prepared.get_or_init(|| ParsedPublicKey::new(algorithm, &point.uncompressed).ok())
             }
+        };
+        match prepared {
+            Some(parsed) => Ok(parsed.verify_sig(message, signature).is_ok()),
+            None => Err(VerifyError::InvalidKey { key: key() }),
         }
     }
 
