@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("topology", &["types", "proto", "crypto"]),
     ("protocol", &["types", "proto", "crypto", "topology"]),
     ("identity", &["types", "proto", "crypto", "store", "vault", "topology"]),
+    ("sequencing", &["types", "proto", "crypto", "store", "vault", "topology", "protocol"]),
     ("participant", &["types", "crypto", "store", "vault", "topology", "identity"]),
     ("domain-manager", &["types", "crypto", "store", "vault", "topology", "identity"]),
     (

@@ -1,0 +1,221 @@
+//! A sequencer over gRPC: Canton 2.10's public API, by the calls that its own members use.
+//!
+//! What is asked before authentication goes over a connection of its own, closed after the call; everything else over
+//! one that stays. Endpoints are tried in turn: the next one only when the call cannot have reached the last. Nothing
+//! is retried here beyond that.
+//! Invariants: no call is sent twice; a token leaves only in the metadata of the calls that need it; an answer that
+//! cannot be read is an error.
+
+mod answers;
+mod calls;
+mod status;
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use cantle_protocol::TraceContext;
+use tonic::Request;
+use tonic::metadata::{Ascii, Binary, MetadataValue};
+use tonic::transport::{Channel, Endpoint as Target};
+
+use crate::api::Caller;
+use crate::connection::{SequencerConnection, TransportSecurity};
+use crate::error::ApiError;
+
+/// How calls are made. The defaults are those of Canton 2.10.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrpcOptions {
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// How long an answer may take.
+    pub call_timeout: Duration,
+    /// How long an answer may take that is asked for before authentication.
+    pub info_timeout: Duration,
+    /// When the server is asked whether it is still there; never if `None`.
+    pub keep_alive: Option<KeepAlive>,
+    /// The largest message that is taken, in bytes.
+    pub max_message: usize,
+}
+
+/// When the server is asked whether it is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// After this time without any activity.
+    pub time: Duration,
+    /// It has this long to answer.
+    pub timeout: Duration,
+    /// Whether also while no call is under way.
+    pub without_calls: bool,
+}
+
+impl Default for GrpcOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(20),
+            call_timeout: Duration::from_secs(120),
+            info_timeout: Duration::from_secs(30),
+            keep_alive: Some(KeepAlive {
+                time: Duration::from_secs(40),
+                timeout: Duration::from_secs(20),
+                without_calls: false,
+            }),
+            max_message: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// A sequencer over gRPC. Connects when it is first called, and again whenever the connection is lost.
+pub struct GrpcSequencer {
+    connection: SequencerConnection,
+    options: GrpcOptions,
+    targets: Vec<Target>,
+    current: Mutex<Current>,
+}
+
+/// The endpoint in use, and the connection to it.
+struct Current {
+    index: usize,
+    channel: Option<Channel>,
+}
+
+impl GrpcSequencer {
+    /// Prepares the connection; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ApiError::Configuration`] if an endpoint or a trusted certificate cannot be used.
+    pub fn new(connection: SequencerConnection, options: GrpcOptions) -> Result<Self, ApiError> {
+        let endpoints = connection.endpoints().iter();
+        let targets = endpoints.map(|endpoint| target(&connection, &connection.uri(endpoint), &options));
+        let targets = targets.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { connection, options, targets, current: Mutex::new(Current { index: 0, channel: None }) })
+    }
+
+    /// How it is reached.
+    #[must_use]
+    pub fn connection(&self) -> &SequencerConnection {
+        &self.connection
+    }
+
+    /// Makes a call on the connection that stays, at the next endpoint if one cannot be reached.
+    async fn call<T, F>(&self, make: impl Fn(Channel, String) -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, ApiError>>,
+    {
+        let mut left = self.targets.len();
+        loop {
+            let (index, channel, endpoint) = self.channel();
+            left -= 1;
+            match make(channel, endpoint).await {
+                Err(ApiError::Unreachable { call, endpoint, source }) => {
+                    tracing::debug!(call, endpoint, error = %source, "an endpoint of the sequencer cannot be reached");
+                    self.leave(index);
+                    if left == 0 {
+                        return Err(ApiError::Unreachable { call, endpoint, source });
+                    }
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Makes a call on a connection of its own.
+    async fn call_once<T, F>(&self, make: impl Fn(Channel, String) -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, ApiError>>,
+    {
+        let first = self.current().index;
+        let mut left = self.targets.len();
+        loop {
+            let target = &self.targets[(first + self.targets.len() - left) % self.targets.len()];
+            left -= 1;
+            match make(target.connect_lazy(), target.uri().to_string()).await {
+                Err(ApiError::Unreachable { .. }) if left > 0 => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn channel(&self) -> (usize, Channel, String) {
+        let mut current = self.current();
+        let target = &self.targets[current.index];
+        let channel = current.channel.get_or_insert_with(|| target.connect_lazy()).clone();
+        (current.index, channel, target.uri().to_string())
+    }
+
+    /// Goes on to the next endpoint, unless another call has done so already.
+    fn leave(&self, index: usize) {
+        let mut current = self.current();
+        if current.index == index && self.targets.len() > 1 {
+            *current = Current { index: (index + 1) % self.targets.len(), channel: None };
+        }
+    }
+
+    fn current(&self) -> std::sync::MutexGuard<'_, Current> {
+        // Both fields are set together, so a panic elsewhere cannot have spoilt them.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for GrpcSequencer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrpcSequencer")
+            .field("endpoints", &self.connection.endpoints())
+            .finish_non_exhaustive()
+    }
+}
+
+fn target(connection: &SequencerConnection, uri: &str, options: &GrpcOptions) -> Result<Target, ApiError> {
+    let wrong = |source: tonic::transport::Error| ApiError::Configuration {
+        endpoint: uri.to_owned(),
+        source: source.into(),
+    };
+    let mut target = Target::from_shared(uri.to_owned())
+        .map_err(wrong)?
+        .connect_timeout(options.connect_timeout)
+        .tcp_nodelay(true);
+    if let Some(keep_alive) = options.keep_alive {
+        target = target
+            .http2_keep_alive_interval(keep_alive.time)
+            .keep_alive_timeout(keep_alive.timeout)
+            .keep_alive_while_idle(keep_alive.without_calls);
+    }
+    match connection.security() {
+        TransportSecurity::Plain => Ok(target),
+        TransportSecurity::Tls { .. } => {
+            Err(ApiError::Configuration { endpoint: uri.to_owned(), source: "TLS is not built in".into() })
+        }
+    }
+}
+
+/// The metadata that says who calls, and for which domain.
+fn as_caller<T>(
+    call: &'static str,
+    message: T,
+    caller: &Caller,
+    trace: &TraceContext,
+) -> Result<Request<T>, ApiError> {
+    let mut request = traced(message, trace);
+    let metadata = request.metadata_mut();
+    metadata.insert("memberid", ascii(call, caller.member.as_str())?);
+    metadata.insert("domainid", ascii(call, caller.domain.as_str())?);
+    if let Some(token) = &caller.token {
+        let mut value = MetadataValue::<Binary>::from_bytes(token.expose());
+        value.set_sensitive(true);
+        metadata.insert_bin("authtoken-bin", value);
+    }
+    Ok(request)
+}
+
+/// The metadata that says which trace a call belongs to.
+fn traced<T>(message: T, trace: &TraceContext) -> Request<T> {
+    let mut request = Request::new(message);
+    if let Some(value) = trace.traceparent().and_then(|parent| parent.parse::<MetadataValue<Ascii>>().ok()) {
+        request.metadata_mut().insert("traceparent", value);
+    }
+    request
+}
+
+fn ascii(call: &'static str, text: &str) -> Result<MetadataValue<Ascii>, ApiError> {
+    text.parse().map_err(|_| ApiError::Answer { call, what: format!("{text} cannot be sent as metadata") })
+}
