@@ -15,7 +15,7 @@ use crate::topology::{
     DomainTopologyTransactionMessage, RegisterTopologyTransactionRequest, RegisterTopologyTransactionResponse,
 };
 use crate::tree::InformeeMessage;
-use crate::wire::{decode_shared, field, unwrap_shared, wrap};
+use crate::wire::{check_field_count, count_fields, decode_shared, field, fields, unwrap_shared, wrap};
 
 const MESSAGE: &str = "EnvelopeContent";
 
@@ -88,6 +88,8 @@ impl ProtocolMessage {
     /// When the bytes are not a message of that version, or one about transfers between domains.
     pub fn from_bytes(bytes: impl Into<Bytes>, version: ProtocolVersion) -> Result<Self, ParseError> {
         let data = unwrap_shared(MESSAGE, bytes.into(), proto_version(version))?;
+        // The lists are in the message that is the only field.
+        check_field_count(MESSAGE, fields(&data).map(|(_, message)| count_fields(message)).sum())?;
         match version {
             ProtocolVersion::V5 => {
                 let message: v2::EnvelopeContent = decode_shared(MESSAGE, data)?;

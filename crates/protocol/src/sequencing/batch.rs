@@ -9,6 +9,7 @@ use std::fmt;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cantle_proto::protocol::v0;
 use cantle_proto::protocol::v0::compressed_batch::CompressionAlgorithm as Algorithm;
 use cantle_types::Member;
@@ -18,7 +19,7 @@ use thiserror::Error;
 
 use crate::error::ParseError;
 use crate::sequencing::Envelope;
-use crate::wire::{decode, decode_shared, field};
+use crate::wire::{check_field_count, decode_shared, field, fields};
 
 const MESSAGE: &str = "Batch";
 /// The operating system in a gzip header, as the JVM writes it: unknown.
@@ -133,13 +134,15 @@ impl CompressedBatch {
     /// # Errors
     /// When it is larger, or not a batch.
     pub fn decompress(&self, limit: usize) -> Result<Batch, BatchError> {
-        let message: v0::Batch = match self.algorithm {
+        let bytes = match self.algorithm {
             CompressionAlgorithm::None if self.bytes.len() > limit => {
                 return Err(BatchError::TooLarge { limit });
             }
-            CompressionAlgorithm::None => decode(MESSAGE, &self.bytes)?,
-            CompressionAlgorithm::Gzip => decode_shared(MESSAGE, gunzip(&self.bytes, limit)?.into())?,
+            CompressionAlgorithm::None => Bytes::copy_from_slice(&self.bytes),
+            CompressionAlgorithm::Gzip => gunzip(&self.bytes, limit)?.into(),
         };
+        check_field_count(MESSAGE, fields(&bytes).map(|(_, envelope)| count_recipients(envelope)).sum())?;
+        let message: v0::Batch = decode_shared(MESSAGE, bytes)?;
         let envelopes = message.envelopes.into_iter().map(Envelope::from_proto);
         Ok(Batch { envelopes: envelopes.collect::<Result<_, _>>()? })
     }
@@ -203,6 +206,25 @@ pub(crate) fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, BatchError> 
     if decoder.into_inner().is_empty() { Ok(output) } else { Err(BatchError::TrailingBytes) }
 }
 
+/// How many members and groups an envelope names, itself counted too.
+fn count_recipients(envelope: &[u8]) -> usize {
+    const RECIPIENTS: u32 = 2;
+    const CHILDREN: u32 = 2;
+    let mut count = 1;
+    let recipients = fields(envelope).filter(|&(tag, _)| tag == RECIPIENTS);
+    let mut trees: Vec<_> = recipients.flat_map(|(_, recipients)| fields(recipients)).collect();
+    while let Some((_, tree)) = trees.pop() {
+        count += 1;
+        for (tag, value) in fields(tree) {
+            count += 1;
+            if tag == CHILDREN {
+                trees.push((tag, value));
+            }
+        }
+    }
+    count
+}
+
 #[cfg(test)]
 mod tests {
     use cantle_types::MemberCode;
@@ -261,6 +283,27 @@ mod tests {
         let plain = v0::CompressedBatch { algorithm: 0, compressed_batch: vec![0; 10] };
         let plain = CompressedBatch::from_proto(plain).unwrap();
         assert!(matches!(plain.decompress(9), Err(BatchError::TooLarge { limit: 9 })));
+    }
+
+    #[test]
+    fn countless_envelopes_and_recipients_are_refused() {
+        let refused = |batch: Vec<u8>| {
+            let message = v0::CompressedBatch { algorithm: 0, compressed_batch: batch };
+            let error = CompressedBatch::from_proto(message).unwrap().decompress(LIMIT).unwrap_err();
+            assert!(matches!(error, BatchError::Parse(ParseError::TooLong { .. })), "{error:?}");
+        };
+        refused([0x0a, 0].repeat(200_001));
+        // One envelope whose one tree has countless empty members, or children.
+        for tag in [0x0a, 0x12] {
+            let nested = |bytes: Vec<u8>, tag: u8| {
+                let mut outer = vec![tag];
+                prost::encoding::encode_varint(bytes.len().try_into().unwrap(), &mut outer);
+                outer.extend(bytes);
+                outer
+            };
+            let tree = nested([tag, 0].repeat(200_001), 0x0a);
+            refused(nested(nested(tree, 0x12), 0x0a));
+        }
     }
 
     #[test]

@@ -47,21 +47,25 @@ impl ConfirmationPolicy {
         known.ok_or(ParseError::Rule { message: "CommonMetadata", rule: "its confirmation policy is known" })
     }
 
-    /// The least threshold that one of a view's quorums must have.
+    /// The least threshold that one of a view's quorums must have, when it has a single one.
+    ///
+    /// Of several quorums each has a least threshold of its own: ask [`ViewConfirmationParameters::satisfy`].
     #[must_use]
     pub fn minimum_threshold(self, parameters: &ViewConfirmationParameters) -> u64 {
+        let minima = parameters.quorums.iter().map(|quorum| self.minimum_of(parameters, quorum));
+        minima.max().unwrap_or(1)
+    }
+
+    /// More than parties of ordinary trust can reach, where a VIP must be among those who confirm.
+    fn minimum_of(self, parameters: &ViewConfirmationParameters, quorum: &Quorum) -> u64 {
         match self {
             Self::Signatory => 1,
             Self::Vip => {
-                let ordinary =
-                    |party: &PartyId| parameters.informees.get(party) == Some(&TrustLevel::Ordinary);
-                let weights = parameters.quorums.iter().flat_map(|quorum| &quorum.confirmers);
-                let mut by_party = BTreeMap::new();
-                for (party, &weight) in weights.filter(|(party, _)| ordinary(party)) {
-                    let greatest = by_party.entry(party).or_insert(0);
-                    *greatest = weight.max(*greatest);
-                }
-                by_party.values().map(|&weight| u64::from(weight)).sum::<u64>() + 1
+                let ordinary = quorum
+                    .confirmers
+                    .iter()
+                    .filter(|(party, _)| parameters.informees.get(*party) == Some(&TrustLevel::Ordinary));
+                ordinary.map(|(_, &weight)| u64::from(weight)).sum::<u64>() + 1
             }
         }
     }
@@ -130,6 +134,12 @@ impl ViewConfirmationParameters {
     #[must_use]
     pub fn quorums(&self) -> &[Quorum] {
         &self.quorums
+    }
+
+    /// Whether some quorum asks for as much as the policy wants at least.
+    #[must_use]
+    pub fn satisfy(&self, policy: ConfirmationPolicy) -> bool {
+        self.quorums.iter().any(|quorum| u64::from(quorum.threshold) >= policy.minimum_of(self, quorum))
     }
 
     /// Everybody who may confirm in some quorum.
@@ -332,8 +342,22 @@ mod tests {
         let data = ViewCommonData::new(&salt(), parameters.clone(), ProtocolVersion::V7).unwrap();
         let read = ViewCommonData::from_bytes(data.leaf.bytes, ProtocolVersion::V7).unwrap();
         assert_eq!(read.parameters(), &parameters);
+        // The quorum of the VIP suffices; that of the other, with weight 2, would need a threshold of 3.
+        assert!(parameters.satisfy(ConfirmationPolicy::Signatory));
+        assert!(parameters.satisfy(ConfirmationPolicy::Vip));
         assert_eq!(ConfirmationPolicy::Signatory.minimum_threshold(&parameters), 1);
         assert_eq!(ConfirmationPolicy::Vip.minimum_threshold(&parameters), 3);
+    }
+
+    #[test]
+    fn ordinary_parties_alone_do_not_satisfy_the_policy_of_vips() {
+        let parameters = ViewConfirmationParameters::signatory(&parties(&["a", "b"]), &parties(&[])).unwrap();
+        assert!(parameters.satisfy(ConfirmationPolicy::Signatory));
+        assert!(!parameters.satisfy(ConfirmationPolicy::Vip));
+        let informees = parameters.informees.clone();
+        let nobody = Quorum { confirmers: BTreeMap::new(), threshold: 0 };
+        let parameters = ViewConfirmationParameters::new(informees, vec![nobody]).unwrap();
+        assert!(!parameters.satisfy(ConfirmationPolicy::Signatory));
     }
 
     #[test]
