@@ -24,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("protocol", &["types", "proto", "crypto", "topology"]),
     ("identity", &["types", "proto", "crypto", "store", "vault", "topology"]),
     ("sequencing", &["types", "proto", "crypto", "store", "vault", "topology", "protocol"]),
+    ("sequencer", &["types", "proto", "crypto", "store", "vault", "topology", "protocol", "sequencing"]),
     ("participant", &["types", "crypto", "store", "vault", "topology", "identity"]),
     ("domain-manager", &["types", "crypto", "store", "vault", "topology", "identity"]),
     (
@@ -53,7 +54,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["types", "proto", "hocon", "config", "crypto", "kms", "kms-server", "store", "node", "console"],
     ),
     ("testkit", &[]),
-    ("xtask", &["types", "config", "crypto", "store", "vault", "topology", "identity", "node", "testkit"]),
+    (
+        "xtask",
+        &[
+            "types",
+            "config",
+            "crypto",
+            "store",
+            "vault",
+            "topology",
+            "identity",
+            "protocol",
+            "sequencer",
+            "node",
+            "testkit",
+        ],
+    ),
 ];
 
 /// Compares every manifest with [`ALLOWED`]; prints each arrow that is not there.

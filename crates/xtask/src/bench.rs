@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: the figures of a participant, as ratios in one run against `cantle kms-server`; and
-//! `cargo xtask bench kms-server`: those of that server itself; and `cargo xtask bench topology`.
+//! `cargo xtask bench kms-server`: those of that server itself; `cargo xtask bench sequencer` and `topology`.
 //!
 //! Everything is built in release mode; the processes are those an operator runs. A bound that is not kept is printed
 //! as such and ends the run with an error.
@@ -7,6 +7,7 @@
 mod kms_server;
 mod load;
 mod process;
+mod sequencer;
 mod signature;
 mod startup;
 mod topology;
@@ -24,6 +25,8 @@ pub(crate) enum Subject {
     Participant,
     /// AWS KMS on loopback.
     KmsServer,
+    /// A sequencer alone: signed events a second, with few and with many stored.
+    Sequencer,
     /// Topology transactions judged a second, and a start with many of them.
     Topology,
 }
@@ -33,6 +36,7 @@ impl Subject {
         match self {
             Self::Participant => "participant",
             Self::KmsServer => "kms-server",
+            Self::Sequencer => "sequencer",
             Self::Topology => "topology",
         }
     }
@@ -40,7 +44,7 @@ impl Subject {
 
 impl ValueEnum for Subject {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Participant, Self::KmsServer, Self::Topology]
+        &[Self::Participant, Self::KmsServer, Self::Sequencer, Self::Topology]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -75,6 +79,10 @@ pub(crate) fn measure(subject: Subject) -> anyhow::Result<()> {
             startup::measure(&mut figures)?;
         }
         Subject::KmsServer => kms_server::measure(&mut figures)?,
+        Subject::Sequencer => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(sequencer::measure(&mut figures))?;
+        }
         Subject::Topology => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(topology::measure(&mut figures))?;

@@ -1,0 +1,166 @@
+//! What is asked of a submission before it gets its time: by itself, and by the topology that is known.
+//!
+//! The order and the words are Canton 2.10's. A refusal is told to the sender in the answer to its call; nothing was
+//! sequenced then.
+
+use std::collections::BTreeSet;
+
+use cantle_protocol::{Batch, BatchError, Signable, SignedContent, SubmissionRequest};
+use cantle_sequencing::{RefusalReason, SendRefusal};
+use cantle_types::{CantonTimestamp, Member, MemberCode};
+
+use crate::topology::{Moment, Topology};
+
+/// Through which call a submission came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    /// The one for members with a token.
+    Authenticated,
+    /// The one for members that have none yet.
+    Unauthenticated,
+}
+
+pub(crate) fn refuse(reason: RefusalReason, message: &str) -> SendRefusal {
+    SendRefusal::new(reason, message)
+}
+
+/// Checks what can be told from the submission alone, and opens its batch.
+///
+/// `limit`: the domain's `max_request_size`.
+pub(crate) fn check_request(
+    caller: &Member,
+    request: &SubmissionRequest,
+    entrance: Entrance,
+    limit: u32,
+) -> Result<Batch, SendRefusal> {
+    use RefusalReason::{RequestInvalid, RequestRefused};
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if request.bytes().len() > limit {
+        return Err(refuse(
+            RequestInvalid,
+            &format!("Request has {} bytes, the domain allows {limit}", request.bytes().len()),
+        ));
+    }
+    let sender = request.sender();
+    if sender != caller {
+        return Err(refuse(
+            RequestRefused,
+            &format!(
+                "{sender} is not authorized to send: it is not the member {caller} that has authenticated"
+            ),
+        ));
+    }
+    match (entrance, is_authenticated(sender)) {
+        (Entrance::Authenticated, false) => {
+            return Err(refuse(
+                RequestRefused,
+                &format!("Sender {sender} needs to use unauthenticated send operation"),
+            ));
+        }
+        (Entrance::Unauthenticated, true) => {
+            return Err(refuse(
+                RequestRefused,
+                &format!("Sender {sender} needs to use authenticated send operation"),
+            ));
+        }
+        _ => {}
+    }
+    let batch = request.batch().decompress(limit).map_err(|error| batch_refusal(&error))?;
+    if batch.envelopes().iter().any(|envelope| envelope.content().is_empty()) {
+        return Err(refuse(RequestInvalid, "Batch contains envelope without content."));
+    }
+    check_recipients(request, &batch)?;
+    Ok(batch)
+}
+
+fn batch_refusal(error: &BatchError) -> SendRefusal {
+    refuse(RefusalReason::RequestInvalid, &format!("Batch cannot be read: {error}"))
+}
+
+fn check_recipients(request: &SubmissionRequest, batch: &Batch) -> Result<(), SendRefusal> {
+    use RefusalReason::RequestRefused;
+    let (sender, recipients) = (request.sender(), batch.members());
+    let of = |code: MemberCode| recipients.iter().filter(move |member| member.code() == code);
+    if sender.code() == MemberCode::Participant && of(MemberCode::Mediator).count() > 1 {
+        return Err(refuse(
+            RequestRefused,
+            "Batch from participant contains multiple mediators as recipients.",
+        ));
+    }
+    let unauthenticated = of(MemberCode::Unauthenticated).next();
+    if request.timestamp_of_signing_key().is_some()
+        && (unauthenticated.is_some() || !is_authenticated(sender))
+    {
+        return Err(refuse(
+            RequestRefused,
+            "Requests sent from or to unauthenticated members must not specify the timestamp of the signing key",
+        ));
+    }
+    match sender.code() {
+        MemberCode::DomainTopologyManager => Ok(()),
+        MemberCode::Unauthenticated => match beyond_manager(&recipients) {
+            Some(other) => Err(refuse(
+                RequestRefused,
+                &format!(
+                    "Unauthenticated member is trying to send message to members other than the domain manager: {other}."
+                ),
+            )),
+            None => Ok(()),
+        },
+        _ => match unauthenticated {
+            Some(other) => Err(refuse(
+                RequestRefused,
+                &format!(
+                    "Member is trying to send message to unauthenticated {other}. Only domain manager can do that."
+                ),
+            )),
+            None => Ok(()),
+        },
+    }
+}
+
+fn beyond_manager<'a>(recipients: &BTreeSet<&'a Member>) -> Option<&'a Member> {
+    recipients.iter().find(|member| member.code() != MemberCode::DomainTopologyManager).copied()
+}
+
+pub(crate) fn is_authenticated(member: &Member) -> bool {
+    member.code() != MemberCode::Unauthenticated
+}
+
+/// Whether a member signed, by a key that it had at the time which it names; without one, at the given time.
+///
+/// The time may be a little ahead, by the clock of the sender, and as far back as signing keys of events may be.
+pub(crate) fn check_signature<T: Signable>(
+    topology: &Topology,
+    now: CantonTimestamp,
+    sender: &Member,
+    signed: &SignedContent<T>,
+) -> Result<(), String> {
+    let at = signed.timestamp_of_signing_key().unwrap_or(now);
+    let moment = topology.at(at).map_err(|error| error.to_string())?;
+    let tolerance = moment.signing_tolerance();
+    if now.saturating_since(at) > tolerance {
+        return Err(format!("The time {at} of the signing key is more than {tolerance:?} before {now}"));
+    }
+    verify_by(topology, &moment, sender, signed)
+}
+
+fn verify_by<T: Signable>(
+    topology: &Topology,
+    moment: &Moment,
+    sender: &Member,
+    signed: &SignedContent<T>,
+) -> Result<(), String> {
+    let keys = moment.signing_keys(sender);
+    let signed_by = signed.signature().signed_by();
+    let Some(key) = keys.iter().find(|key| key.fingerprint() == signed_by) else {
+        return Err(format!("{signed_by} is none of the {} signing keys of {sender}", keys.len()));
+    };
+    if !topology.allows(key.scheme()) {
+        return Err(format!(
+            "{signed_by} is a key of the scheme {}, which the domain does not allow",
+            key.scheme().name()
+        ));
+    }
+    signed.verify(key).map_err(|error| format!("The signature by {signed_by} does not hold: {error}"))
+}

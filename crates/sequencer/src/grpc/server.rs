@@ -1,0 +1,175 @@
+//! The server of the public API: its services, health and their bounds on one port.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cantle_proto::connection::v30::api_info_service_server::ApiInfoServiceServer;
+use cantle_proto::domain::api::v0::{
+    domain_service_server::DomainServiceServer,
+    sequencer_authentication_service_server::SequencerAuthenticationServiceServer,
+    sequencer_connect_service_server::SequencerConnectServiceServer,
+    sequencer_service_server::SequencerServiceServer,
+};
+use cantle_types::Clock;
+use futures::StreamExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use super::authentication::Authentication;
+use super::connect::Connect;
+use super::connection::Held;
+use super::service::Service;
+use crate::pipeline::SequencerHealth;
+use crate::sequencer::Sequencer;
+
+/// The name under which Canton's sequencers tell their health.
+const HEALTH_SERVICE: &str = "sequencer-health-check-service";
+/// What is asked before authentication is short.
+const SMALL_MESSAGE: usize = 64 * 1024;
+
+/// The bounds of the public API.
+#[derive(Debug, Clone)]
+pub struct PublicServerOptions {
+    /// Open connections; more of them wait.
+    pub max_connections: usize,
+    /// Calls and subscriptions of one connection at once.
+    pub max_streams: u32,
+    /// How often an idle connection is asked whether it is alive.
+    pub keep_alive: Duration,
+    /// How long it may take to answer.
+    pub keep_alive_timeout: Duration,
+}
+
+impl Default for PublicServerOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 4096,
+            max_streams: 256,
+            keep_alive: Duration::from_secs(40),
+            keep_alive_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// A public API that cannot listen or has stopped by itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublicServerError {
+    /// The address is taken, or not this machine's.
+    #[error(
+        "the public API cannot listen on {address}; choose another address or port under public-api, or leave the \
+         port out to let the system choose"
+    )]
+    Bind {
+        /// The configured address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The transport failed.
+    #[error("the public API stopped")]
+    Transport(#[source] tonic::transport::Error),
+}
+
+/// A bound port, not yet served.
+#[derive(Debug)]
+pub struct PublicServer {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl PublicServer {
+    /// Binds the port; 0 lets the system choose.
+    ///
+    /// # Errors
+    /// [`PublicServerError::Bind`].
+    pub async fn bind(address: SocketAddr) -> Result<Self, PublicServerError> {
+        let bind = |source| PublicServerError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` ends. Subscriptions end when the sequencer is closed, which is to come first.
+    ///
+    /// # Errors
+    /// When the transport fails.
+    pub async fn serve(
+        self,
+        sequencer: Sequencer,
+        clock: Arc<dyn Clock>,
+        options: PublicServerOptions,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), PublicServerError> {
+        let services = Server::builder()
+            .max_concurrent_streams(options.max_streams)
+            .http2_keepalive_interval(Some(options.keep_alive))
+            .http2_keepalive_timeout(Some(options.keep_alive_timeout))
+            .add_routes(public_routes(sequencer, clock));
+        let connections = Arc::new(Semaphore::new(options.max_connections));
+        let incoming = TcpListenerStream::new(self.listener).then(move |accepted| {
+            let connections = Arc::clone(&connections);
+            async move { hold(accepted, connections).await }
+        });
+        let served = services.serve_with_incoming_shutdown(incoming, stop);
+        served.await.map_err(PublicServerError::Transport)
+    }
+}
+
+/// The services of the public API, for a server that brings its own connections: with TLS, or with other bounds.
+///
+/// Health is told until the sequencer is closed. Must be called within a runtime.
+#[must_use]
+pub fn public_routes(sequencer: Sequencer, clock: Arc<dyn Clock>) -> Routes {
+    let (reporter, grpc_health) = tonic_health::server::health_reporter();
+    tokio::spawn(report(reporter, sequencer.health()));
+    let large = sequencer.options().max_message_size;
+    let connect = Connect(sequencer.clone());
+    let authentication = Authentication(sequencer.clone());
+    let service = Service { sequencer, clock };
+    Routes::new(grpc_health)
+        .add_service(ApiInfoServiceServer::new(connect.clone()).max_decoding_message_size(SMALL_MESSAGE))
+        .add_service(DomainServiceServer::new(connect.clone()).max_decoding_message_size(SMALL_MESSAGE))
+        .add_service(SequencerConnectServiceServer::new(connect).max_decoding_message_size(SMALL_MESSAGE))
+        .add_service(
+            SequencerAuthenticationServiceServer::new(authentication)
+                .max_decoding_message_size(SMALL_MESSAGE),
+        )
+        .add_service(SequencerServiceServer::new(service).max_decoding_message_size(large))
+}
+
+/// Waits for a place among the connections, which one of them gives back when it ends.
+async fn hold(accepted: std::io::Result<TcpStream>, connections: Arc<Semaphore>) -> std::io::Result<Held> {
+    let stream = accepted?;
+    stream.set_nodelay(true)?;
+    let place: OwnedSemaphorePermit = connections.acquire_owned().await.map_err(std::io::Error::other)?;
+    Ok(Held::new(stream, place))
+}
+
+/// Tells `grpc.health.v1` how the sequencer is, until it is gone.
+async fn report(reporter: HealthReporter, mut health: watch::Receiver<SequencerHealth>) {
+    loop {
+        let working = health.borrow_and_update().trouble.is_none();
+        let status = if working { ServingStatus::Serving } else { ServingStatus::NotServing };
+        reporter.set_service_status("", status).await;
+        reporter.set_service_status(HEALTH_SERVICE, status).await;
+        if health.changed().await.is_err() {
+            reporter.set_service_status("", ServingStatus::NotServing).await;
+            reporter.set_service_status(HEALTH_SERVICE, ServingStatus::NotServing).await;
+            return;
+        }
+    }
+}

@@ -1,0 +1,605 @@
+//! The sequencer: what its public API and the members in its own process call.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cantle_crypto::{Signature, SigningPublicKey};
+use cantle_protocol::{
+    AcknowledgeRequest, Batch, CompressedBatch, DomainTopologyTransactionMessage, SignedContent,
+    StaticDomainParameters, SubmissionRequest, TraceContext,
+};
+use cantle_sequencing::{Challenge, IssuedToken, RefusalReason, SendRefusal, ServiceAgreement};
+use cantle_store::{MemberNumber, NewSequencerMember, NodeStore, SequencerBatch, StoreError};
+use cantle_topology::{SignedTopologyTransaction, TopologyView};
+use cantle_types::{CantonTimestamp, Clock, DomainId, DomainManagerId, Member, ParticipantId, SequencerId};
+use cantle_vault::Vault;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{AuthFailure, Gate};
+use crate::checks::{Entrance, check_request, check_signature, refuse};
+use crate::error::{AcknowledgeError, BootstrapError, OpenError, SubmitError};
+use crate::feed::{Feeds, Reader};
+use crate::follow::followed;
+use crate::in_flight::{InFlight, Limits};
+use crate::options::SequencerOptions;
+use crate::order::{OrderError, Prepared, Sequenced};
+use crate::pipeline::{Line, SequencerHealth, Writer};
+use crate::rate::Bucket;
+use crate::session::Sessions;
+use crate::signer::Signer;
+use crate::status::{MemberStatus, SequencerStatus};
+use crate::subscription::{Subscription, SubscriptionEnd};
+use crate::topology::Topology;
+
+/// What a sequencer is made of.
+#[derive(Debug, Clone)]
+pub struct SequencerSetup {
+    /// The domain.
+    pub domain: DomainId,
+    /// The member that signs the events.
+    pub sequencer: SequencerId,
+    /// The domain's static parameters.
+    pub parameters: StaticDomainParameters,
+    /// What participants must accept before they may authenticate.
+    pub agreement: Option<ServiceAgreement>,
+    /// The sequencer's keys.
+    pub vault: Vault,
+    /// Where events and topology are kept.
+    pub store: Arc<dyn NodeStore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Limits and times.
+    pub options: SequencerOptions,
+}
+
+/// The sequencer of a domain. Clones are the same one.
+///
+/// It orders, stores and delivers until it is closed; dropping it stops it too, and loses nothing that was acknowledged.
+#[derive(Clone)]
+pub struct Sequencer(Arc<Inner>);
+
+struct Inner {
+    domain: DomainId,
+    sequencer: SequencerId,
+    manager: DomainManagerId,
+    clock: Arc<dyn Clock>,
+    store: Arc<dyn NodeStore>,
+    options: Arc<SequencerOptions>,
+    topology: Arc<Topology>,
+    gate: Gate,
+    signer: Arc<Signer>,
+    line: Arc<Line>,
+    feeds: Arc<Feeds>,
+    sessions: Sessions,
+    in_flight: InFlight,
+    rates: Mutex<Rates>,
+    health: watch::Receiver<SequencerHealth>,
+    stop: CancellationToken,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Rates {
+    participants: HashMap<ParticipantId, Bucket>,
+    unauthenticated: Option<Bucket>,
+}
+
+impl Sequencer {
+    /// Opens the sequencer over what its store holds, and starts to work.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(setup: SequencerSetup) -> Result<Self, OpenError> {
+        let SequencerSetup { domain, sequencer, parameters, agreement, vault, store, clock, options } = setup;
+        let options = Arc::new(options);
+        let manager = DomainManagerId::new(domain.uid().clone());
+        introduce(&*store, &domain, manager.member(), clock.now().into()).await?;
+        let topology = Arc::new(Topology::new(domain.clone(), parameters, Vec::new(), None));
+        let gate = Gate::new(
+            domain.clone(),
+            Arc::clone(&topology),
+            agreement,
+            Arc::clone(&clock),
+            Arc::clone(&options),
+        )?;
+        let feeds = Arc::new(Feeds::default());
+        let (health, health_seen) = watch::channel(SequencerHealth::default());
+        let (changed, changed_seen) = watch::channel(0);
+        let stop = CancellationToken::new();
+        let writer = Writer {
+            domain: domain.clone(),
+            store: Arc::clone(&store),
+            topology: Arc::clone(&topology),
+            feeds: Arc::clone(&feeds),
+            options: Arc::clone(&options),
+            health,
+            changed,
+            stop: stop.clone(),
+        };
+        let (line, writing) = writer.start().await?;
+        let signer =
+            Arc::new(Signer { domain: domain.clone(), sequencer: sequencer.member().clone(), vault });
+        let inner = Arc::new(Inner {
+            sessions: Sessions::new(&options),
+            in_flight: InFlight::new(Limits {
+                count: options.max_in_flight,
+                bytes: options.max_in_flight_bytes,
+                of_member: options.max_in_flight_per_member,
+            }),
+            domain,
+            sequencer,
+            manager,
+            clock,
+            store,
+            options,
+            topology,
+            gate,
+            signer,
+            line,
+            feeds,
+            rates: Mutex::default(),
+            health: health_seen,
+            stop,
+            tasks: Mutex::new(vec![writing]),
+        });
+        let watching = tokio::spawn(end_deactivated(Arc::downgrade(&inner), changed_seen));
+        inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(watching);
+        Ok(Self(inner))
+    }
+
+    /// The domain.
+    #[must_use]
+    pub fn domain(&self) -> &DomainId {
+        &self.0.domain
+    }
+
+    /// The member that signs the events.
+    #[must_use]
+    pub fn id(&self) -> &SequencerId {
+        &self.0.sequencer
+    }
+
+    /// The domain's static parameters.
+    #[must_use]
+    pub fn parameters(&self) -> &StaticDomainParameters {
+        self.0.topology.parameters()
+    }
+
+    /// What participants must accept before they may authenticate, if anything.
+    #[must_use]
+    pub fn agreement(&self) -> Option<&ServiceAgreement> {
+        self.0.gate.agreement()
+    }
+
+    /// The limits and times.
+    #[must_use]
+    pub fn options(&self) -> &SequencerOptions {
+        &self.0.options
+    }
+
+    /// The topology in force now.
+    #[must_use]
+    pub fn topology(&self) -> TopologyView {
+        let now = self.0.now();
+        self.0.topology.at(now).map_or_else(|_| self.0.topology.latest(), |moment| moment.view().clone())
+    }
+
+    /// How it is, now and whenever that changes.
+    #[must_use]
+    pub fn health(&self) -> watch::Receiver<SequencerHealth> {
+        self.0.health.clone()
+    }
+
+    /// Whether a participant is active on the domain; `None` if the member is no participant.
+    #[must_use]
+    pub fn verify_active(&self, member: &Member) -> Option<bool> {
+        let participant = ParticipantId::try_from(member.clone()).ok()?;
+        Some(self.topology().is_participant_active(&participant))
+    }
+
+    /// A nonce for a member to sign.
+    ///
+    /// # Errors
+    /// [`AuthFailure`].
+    pub fn challenge(&self, member: &Member, versions: &[String]) -> Result<Challenge, AuthFailure> {
+        self.0.gate.challenge(member, versions)
+    }
+
+    /// A token for a signed nonce.
+    ///
+    /// # Errors
+    /// [`AuthFailure`]. The nonce is used up only by success.
+    pub fn authenticate(
+        &self,
+        member: &Member,
+        signature: &Signature,
+        nonce: &[u8],
+    ) -> Result<IssuedToken, AuthFailure> {
+        self.0.gate.authenticate(member, signature, nonce)
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    /// Takes the signed submission of a member that has authenticated itself.
+    ///
+    /// Returns when it has been stored, or dropped because its time was over. A dropped call may have been sequenced.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn submit(
+        &self,
+        caller: &Member,
+        submission: &SignedContent<SubmissionRequest>,
+        trace: &TraceContext,
+    ) -> Result<(), SubmitError> {
+        let batch = self.0.check(caller, submission.content(), Entrance::Authenticated)?;
+        let request = submission.content();
+        check_signature(&self.0.topology, self.0.now(), request.sender(), submission)
+            .map_err(|fault| refuse(RefusalReason::RequestRefused, &fault))?;
+        self.0.sequence(request, batch, trace).await
+    }
+
+    /// Takes the submission of a member that cannot sign yet: to the domain manager alone.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn submit_unauthenticated(
+        &self,
+        caller: &Member,
+        submission: &SubmissionRequest,
+        trace: &TraceContext,
+    ) -> Result<(), SubmitError> {
+        let batch = self.0.check(caller, submission, Entrance::Unauthenticated)?;
+        self.0.sequence(submission, batch, trace).await
+    }
+
+    /// Opens a subscription to a member's events from a counter on. Who calls was checked before.
+    ///
+    /// # Errors
+    /// [`SubscriptionEnd`], if the member has not got so far or may have no subscription.
+    pub fn subscribe(&self, member: &Member, from: i64) -> Result<Subscription, SubscriptionEnd> {
+        let inner = &self.0;
+        let session = inner.sessions.open(member)?;
+        let feed = inner.feeds.of(member);
+        let Some(reader) = Reader::new(feed, from) else {
+            inner.feeds.forget_unused(member);
+            return Err(SubscriptionEnd::Beyond { member: member.clone(), counter: from });
+        };
+        tracing::debug!(%member, from, "a member subscribes");
+        Ok(Subscription::new(reader, session, Arc::clone(&inner.store), Arc::clone(&inner.options)))
+    }
+
+    /// Notes up to when a member has done with its events.
+    ///
+    /// # Errors
+    /// [`AcknowledgeError`].
+    pub async fn acknowledge(
+        &self,
+        caller: &Member,
+        acknowledgement: &SignedContent<AcknowledgeRequest>,
+    ) -> Result<(), AcknowledgeError> {
+        let request = acknowledgement.content();
+        if request.member() != caller {
+            let reason = format!("{caller} cannot acknowledge for {}", request.member());
+            return Err(AcknowledgeError::Refused { reason });
+        }
+        check_signature(&self.0.topology, self.0.now(), caller, acknowledgement)
+            .map_err(|reason| AcknowledgeError::Refused { reason })?;
+        let latest = self.0.line.with_order(|order, _| (order.latest(), order.number(caller)));
+        let Some((latest, Some(number))) = latest else {
+            return Err(AcknowledgeError::Invalid { reason: format!("{caller} has no events") });
+        };
+        let time = request.timestamp();
+        if time > latest {
+            return Err(AcknowledgeError::Invalid {
+                reason: format!("{time} is after the latest event at {latest}"),
+            });
+        }
+        Ok(self.0.store.sequencer_acknowledge(&[(number, time.to_timestamp())]).await?)
+    }
+
+    /// Begins the domain with a topology that whoever runs the sequencer gives it; verified as any.
+    ///
+    /// # Errors
+    /// [`BootstrapError::Begun`] if the domain is initialized: from then on its manager alone changes it.
+    pub async fn bootstrap(&self, transactions: &[SignedTopologyTransaction]) -> Result<(), BootstrapError> {
+        let inner = &self.0;
+        let place = inner.in_flight.enter(inner.manager.member(), 1).ok_or(BootstrapError::Unavailable)?;
+        let now = inner.now();
+        let put = inner.line.with_order(|order, entry| {
+            if inner.topology.latest().is_initialized() {
+                return Err(BootstrapError::Begun);
+            }
+            let unit = order.seed(transactions, now, &inner.topology).map_err(|error| match error {
+                OrderError::Topology(error) => BootstrapError::Timeline(error),
+                OrderError::Refused(_) => BootstrapError::Unavailable,
+            })?;
+            Ok(entry.put(unit, &inner.signer, place))
+        });
+        let answered = put.ok_or(BootstrapError::Unavailable)??;
+        match answered.await {
+            Ok(Ok(_)) if inner.topology.latest().state().is_empty() => Err(BootstrapError::Nothing),
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(BootstrapError::Lost),
+        }
+    }
+
+    /// Who is subscribed.
+    #[must_use]
+    pub fn connected(&self) -> Vec<Member> {
+        let mut members = self.0.sessions.members();
+        members.sort();
+        members
+    }
+
+    /// What an operator asks about the sequencer's events.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn status(&self) -> Result<SequencerStatus, StoreError> {
+        let members = self.0.store.sequencer_members().await?;
+        Ok(SequencerStatus {
+            now: self.0.clock.now(),
+            earliest_event: self.0.store.sequencer_earliest().await?,
+            members: members
+                .into_iter()
+                .map(|member| MemberStatus {
+                    member: member.member,
+                    registered: member.registered,
+                    acknowledged: member.acknowledged,
+                    events: member.next_counter,
+                })
+                .collect(),
+        })
+    }
+
+    /// The keys of the sequencer that are in force.
+    #[must_use]
+    pub fn signing_keys(&self) -> Vec<SigningPublicKey> {
+        self.topology().signing_keys(self.0.sequencer.member())
+    }
+
+    /// Takes nothing more, writes what is in line, ends all subscriptions, and returns when that is done.
+    pub async fn close(&self) {
+        self.0.sessions.close();
+        self.0.stop.cancel();
+        let tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                tracing::error!(domain = %self.0.domain, %error, "a task of the sequencer panicked");
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn now(&self) -> CantonTimestamp {
+        self.topology.present(self.clock.now())
+    }
+
+    /// All checks that need no signature.
+    fn check(
+        &self,
+        caller: &Member,
+        request: &SubmissionRequest,
+        entrance: Entrance,
+    ) -> Result<Batch, SendRefusal> {
+        if self.stop.is_cancelled() {
+            return Err(refuse(RefusalReason::ShuttingDown, "The sequencer is shutting down"));
+        }
+        let now = self.now();
+        let moment =
+            self.topology.at(now).map_err(|error| refuse(RefusalReason::Internal, &error.to_string()))?;
+        let parameters = moment.view().parameters();
+        let batch = check_request(caller, request, entrance, parameters.max_request_size)?;
+        self.check_rate(request, parameters.max_rate_per_participant, entrance)?;
+        Ok(batch)
+    }
+
+    fn check_rate(
+        &self,
+        request: &SubmissionRequest,
+        max_rate: u32,
+        entrance: Entrance,
+    ) -> Result<(), SendRefusal> {
+        let now = self.clock.now();
+        let options = &self.options;
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let (bucket, rate, capacity) = match ParticipantId::try_from(request.sender().clone()) {
+            Ok(participant) if request.is_request() => {
+                let rate = f64::from(max_rate);
+                let capacity = (rate * options.burst_seconds).max(rate.min(1.0));
+                let bucket = rates.participants.entry(participant);
+                (bucket.or_insert_with(|| Bucket::new(rate, capacity, now)), rate, capacity)
+            }
+            _ if entrance == Entrance::Unauthenticated => {
+                let (rate, capacity) = (options.unauthenticated_rate, options.unauthenticated_burst);
+                let bucket = rates.unauthenticated.get_or_insert_with(|| Bucket::new(rate, capacity, now));
+                (bucket, rate, capacity)
+            }
+            _ => return Ok(()),
+        };
+        if !bucket.has(rate, capacity) {
+            *bucket = Bucket::new(rate, capacity, now);
+        }
+        if bucket.take(now) {
+            return Ok(());
+        }
+        Err(refuse(RefusalReason::Overloaded, &format!("Submission rate exceeds rate limit of {rate}/s.")))
+    }
+
+    /// Gives the submission its place in the order, and waits until it is stored.
+    async fn sequence(
+        &self,
+        request: &SubmissionRequest,
+        batch: Batch,
+        trace: &TraceContext,
+    ) -> Result<(), SubmitError> {
+        let place = self
+            .in_flight
+            .enter(request.sender(), request.bytes().len())
+            .ok_or_else(|| refuse(RefusalReason::Overloaded, "Too many submissions are being sequenced"))?;
+        self.check_signing_key(request).await?;
+        let prepared = self.prepare(request, &batch, trace)?;
+        let now = self.now();
+        let put = self.line.with_order(|order, entry| {
+            Ok(match order.sequence(prepared, now, &self.topology)? {
+                Sequenced::Unit(unit) => Some(entry.put(*unit, &self.signer, place)),
+                Sequenced::Expired => None,
+            })
+        });
+        let unavailable = || refuse(RefusalReason::Unavailable, "The sequencer cannot store events just now");
+        let answered = match put.ok_or_else(unavailable)? {
+            Ok(Some(answered)) => answered,
+            Ok(None) => return Ok(()),
+            Err(OrderError::Refused(refusal)) => return Err(refusal.into()),
+            Err(OrderError::Topology(error)) => {
+                return Err(refuse(RefusalReason::Internal, &error.to_string()).into());
+            }
+        };
+        match answered.await {
+            Ok(answer) => answer.map(drop),
+            Err(_) => Err(SubmitError::Lost),
+        }
+    }
+
+    /// Makes sure that the events can be signed, before others stand in line behind them.
+    async fn check_signing_key(&self, request: &SubmissionRequest) -> Result<(), SendRefusal> {
+        let unavailable = |message: &str| refuse(RefusalReason::Unavailable, message);
+        let now = self.now();
+        let moment = self.topology.at(now).map_err(|error| unavailable(&error.to_string()))?;
+        if moment.signing_keys(self.sequencer.member()).is_empty() {
+            return Err(unavailable("The sequencer has no signing key in the topology of its domain yet"));
+        }
+        let Some(at) = request.timestamp_of_signing_key() else { return Ok(()) };
+        // Too early a time is for the order to judge.
+        let Ok(named) = self.topology.at(at) else { return Ok(()) };
+        if Arc::ptr_eq(&named, &moment) || self.signer.has_key(&named).await {
+            return Ok(());
+        }
+        Err(refuse(
+            RefusalReason::RequestRefused,
+            &format!("The sequencer has no signing key of the time {at} any more"),
+        ))
+    }
+
+    /// Divides the batch among its recipients.
+    fn prepare(
+        &self,
+        request: &SubmissionRequest,
+        batch: &Batch,
+        trace: &TraceContext,
+    ) -> Result<Prepared, SendRefusal> {
+        let sender = request.sender().clone();
+        let followed_by = [self.sequencer.member(), self.manager.member()];
+        let topology: Vec<DomainTopologyTransactionMessage> = if sender == *self.manager.member() {
+            let version = self.topology.parameters().protocol_version;
+            followed(batch, &followed_by, version)
+                .map_err(|error| refuse(RefusalReason::RequestInvalid, &error.to_string()))?
+        } else {
+            Vec::new()
+        };
+        let mut made: Vec<(Batch, CompressedBatch)> = Vec::new();
+        let shares = batch
+            .members()
+            .into_iter()
+            .filter(|member| *member != self.sequencer.member())
+            .map(|member| {
+                let share = batch.for_member(member);
+                if share == *batch {
+                    return (member.clone(), request.batch().clone());
+                }
+                // Members of one group see the same.
+                let compressed = match made.iter().find(|(known, _)| *known == share) {
+                    Some((_, compressed)) => compressed.clone(),
+                    None => {
+                        let compressed = share.compress();
+                        made.push((share, compressed.clone()));
+                        compressed
+                    }
+                };
+                (member.clone(), compressed)
+            })
+            .collect();
+        Ok(Prepared {
+            sender,
+            message_id: request.message_id().clone(),
+            max_sequencing_time: request.max_sequencing_time(),
+            timestamp_of_signing_key: request.timestamp_of_signing_key(),
+            shares,
+            topology,
+            trace: trace.clone(),
+        })
+    }
+
+    /// Ends what deactivated members have open. Who runs in this process has no token and is left alone.
+    fn end_deactivated(&self) {
+        for member in self.gate.members() {
+            if let Err(failure) = self.gate.check_active(&member)
+                && failure.code() == tonic::Code::PermissionDenied
+            {
+                tracing::info!(%member, "a member is not active any more");
+                self.gate.revoke(&member);
+                self.sessions.end(&member, &SubscriptionEnd::Deactivated);
+            }
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl fmt::Debug for Sequencer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sequencer")
+            .field("domain", &self.0.domain)
+            .field("sequencer", &self.0.sequencer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The domain manager is known from the beginning: it is whom newcomers write to.
+async fn introduce(
+    store: &dyn NodeStore,
+    domain: &DomainId,
+    manager: &Member,
+    now: CantonTimestamp,
+) -> Result<(), StoreError> {
+    let members = store.sequencer_members().await?;
+    if members.iter().any(|known| known.member == *manager) {
+        return Ok(());
+    }
+    let latest = store.sequencer_latest().await?.map(CantonTimestamp::from);
+    let time = latest.and_then(CantonTimestamp::successor).map_or(now, |next| next.max(now));
+    let number = members.iter().map(|member| member.number.0).max().map_or(0, |last| last + 1);
+    let registered = time.to_timestamp();
+    let new = NewSequencerMember { number: MemberNumber(number), member: manager.clone(), registered };
+    let batch = SequencerBatch {
+        domain: domain.clone(),
+        latest: registered,
+        members: vec![new],
+        events: Vec::new(),
+        topology: Vec::new(),
+    };
+    store.sequencer_append(&batch).await
+}
+
+/// Looks at the members whenever the topology has changed.
+async fn end_deactivated(inner: std::sync::Weak<Inner>, mut changed: watch::Receiver<u64>) {
+    while changed.changed().await.is_ok() {
+        match inner.upgrade() {
+            Some(inner) if !inner.stop.is_cancelled() => inner.end_deactivated(),
+            _ => return,
+        }
+    }
+}

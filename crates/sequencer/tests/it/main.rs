@@ -1,0 +1,11 @@
+//! The sequencer from outside: its order and events, hostile members, crashes, and its public API over a network.
+#![expect(clippy::unwrap_used, reason = "a failed expectation of a test")]
+
+mod authentication;
+mod bootstrap;
+mod crashes;
+mod delivery;
+mod events;
+mod hostile;
+mod public_api;
+mod support;
