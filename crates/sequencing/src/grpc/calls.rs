@@ -22,7 +22,7 @@ use futures::StreamExt;
 use tonic::transport::Channel;
 use tonic::{Request, Streaming};
 
-use super::status::{from_status, timed};
+use super::status::{answered, caught, timed};
 use super::{GrpcSequencer, answers, as_caller, ascii, traced};
 use crate::api::{
     Authentication, Caller, Challenge, EventStream, IssuedToken, SequencerApi, SequencerIdentity,
@@ -72,7 +72,7 @@ impl GrpcSequencer {
                 }
             };
             // A server may hold its headers back until there is an event: opening has no time limit of its own.
-            let stream = opened.await.map_err(|status| from_status(call, &endpoint, status))?;
+            let stream = answered(call, &endpoint, opened).await?;
             Ok((stream.into_inner(), endpoint))
         });
         let (stream, endpoint) = opened.await?;
@@ -259,11 +259,8 @@ fn events(
     endpoint: String,
     stream: Streaming<VersionedSubscriptionResponse>,
 ) -> EventStream {
-    let events = stream.map(move |answer| match answer {
-        Ok(answer) => answers::event(call, answer),
-        Err(status) => Err(from_status(call, &endpoint, status)),
-    });
-    events.boxed()
+    let events = caught(call, endpoint, stream);
+    events.map(move |answer| answer.and_then(|answer| answers::event(call, answer))).boxed()
 }
 
 /// Calls that nobody began begin a trace of their own.

@@ -4,8 +4,10 @@
 //! alone the two are told apart: their codes overlap.
 
 use std::error::Error;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::{FutureExt, Stream, StreamExt};
 use tonic::{ConnectError, Status};
 
 use crate::error::{ApiError, AuthErrorCode, shortened};
@@ -19,10 +21,43 @@ pub(super) async fn timed<T>(
     after: Duration,
     answer: impl Future<Output = Result<T, Status>>,
 ) -> Result<T, ApiError> {
-    match tokio::time::timeout(after, answer).await {
-        Ok(answer) => answer.map_err(|status| from_status(call, endpoint, status)),
+    match tokio::time::timeout(after, answered(call, endpoint, answer)).await {
+        Ok(answer) => answer,
         Err(_) => Err(ApiError::TimedOut { call, after }),
     }
+}
+
+/// Waits for an answer.
+///
+/// tonic panics on a server's `grpc-status-details-bin` that is no base64; that must not take the member down.
+pub(super) async fn answered<T>(
+    call: &'static str,
+    endpoint: &str,
+    answer: impl Future<Output = Result<T, Status>>,
+) -> Result<T, ApiError> {
+    match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(answer) => answer.map_err(|status| from_status(call, endpoint, status)),
+        Err(_) => Err(panicked(call)),
+    }
+}
+
+/// The items of a stream, each with its error; one over which tonic panics ends it.
+pub(super) fn caught<S, T>(
+    call: &'static str,
+    endpoint: String,
+    stream: S,
+) -> impl Stream<Item = Result<T, ApiError>>
+where
+    S: Stream<Item = Result<T, Status>>,
+{
+    AssertUnwindSafe(stream).catch_unwind().map(move |item| match item {
+        Ok(item) => item.map_err(|status| from_status(call, &endpoint, status)),
+        Err(_) => Err(panicked(call)),
+    })
+}
+
+fn panicked(call: &'static str) -> ApiError {
+    ApiError::Answer { call, what: "its status is malformed".to_owned() }
 }
 
 /// The error of a status.

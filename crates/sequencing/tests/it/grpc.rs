@@ -232,3 +232,19 @@ async fn a_refusal_in_band_is_read() {
     assert!(!error.retryable(), "{error:?}");
     server.stop();
 }
+
+#[tokio::test]
+async fn a_malformed_status_is_an_error_and_no_panic() {
+    let world = World::new();
+    let alice = world.member("alice").await;
+    let server = GrpcServer::start_malformed(world.sequencer.clone());
+    let api = connect(&[&server.uri()]);
+    let error = api.api_info().await.unwrap_err();
+    assert!(matches!(error, ApiError::Answer { call: "GetApiInfo", .. }), "{error:?}");
+    let caller = Caller { member: alice.member(), domain: world.domain.id.clone(), token: None };
+    let Err(error) = api.subscribe(&caller, SequencerCounter::GENESIS).await else {
+        panic!("it is malformed")
+    };
+    assert!(!error.allows_resubscription(true), "{error:?}");
+    server.stop();
+}

@@ -42,6 +42,7 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
 type Events = Pin<Box<dyn Stream<Item = Result<VersionedSubscriptionResponse, Status>> + Send>>;
+type Answer = tonic::codegen::http::Response<tonic::body::Body>;
 type OldEvents = Pin<Box<dyn Stream<Item = Result<SubscriptionResponse, Status>> + Send>>;
 
 /// What a call came with.
@@ -73,7 +74,26 @@ impl GrpcServer {
         Self::start_as(sequencer, cantle_sequencing::API_NAME)
     }
 
+    /// A server that answers everything with a status of which a part is no base64.
+    pub(crate) fn start_malformed(sequencer: TestSequencer) -> Self {
+        let spoil = |mut response: Answer| {
+            let headers = response.headers_mut();
+            headers.insert("grpc-status", "13".parse().unwrap());
+            headers.insert("grpc-status-details-bin", "?!".parse().unwrap());
+            response
+        };
+        Self::serve(sequencer, cantle_sequencing::API_NAME, tower::util::MapResponseLayer::new(spoil))
+    }
+
     pub(crate) fn start_as(sequencer: TestSequencer, name: &'static str) -> Self {
+        let same = |response: Answer| response;
+        Self::serve(sequencer, name, tower::util::MapResponseLayer::new(same))
+    }
+
+    fn serve<F>(sequencer: TestSequencer, name: &'static str, layer: tower::util::MapResponseLayer<F>) -> Self
+    where
+        F: Fn(Answer) -> Answer + Clone + Send + Sync + 'static,
+    {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -84,6 +104,7 @@ impl GrpcServer {
         runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).unwrap();
             let server = Server::builder()
+                .layer(layer)
                 .add_service(ApiInfoServiceServer::new(api.clone()))
                 .add_service(SequencerConnectServiceServer::new(api.clone()))
                 .add_service(SequencerAuthenticationServiceServer::new(api.clone()))
