@@ -27,6 +27,8 @@ pub struct OpenEnvelope {
     pub recipients: Recipients,
     /// What it holds; or why that cannot be read, which is logged.
     pub message: Result<ProtocolMessage, ParseError>,
+    /// How many bytes that were.
+    pub size: usize,
 }
 
 impl Delivery {
@@ -40,6 +42,12 @@ impl Delivery {
     #[must_use]
     pub fn timestamp(&self) -> CantonTimestamp {
         self.event.content().timestamp()
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        let envelopes = self.envelopes.iter().map(|envelope| envelope.size);
+        self.event.bytes().len() + envelopes.sum::<usize>()
     }
 }
 

@@ -68,7 +68,8 @@ fn open_envelope(client: &Inner, event: &SequencedEvent, envelope: &Envelope) ->
             "a message cannot be read"
         );
     }
-    OpenEnvelope { recipients: envelope.recipients().clone(), message }
+    let size = envelope.content().len();
+    OpenEnvelope { recipients: envelope.recipients().clone(), message, size }
 }
 
 /// What an event says, in a form that does not depend on how it was compressed.

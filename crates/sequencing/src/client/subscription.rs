@@ -7,7 +7,7 @@ use cantle_protocol::SequencerCounter;
 use cantle_store::{ClientCursor, StoreError};
 use cantle_types::CantonTimestamp;
 use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,10 @@ use crate::topology::TopologyFeedError;
 /// The pauses while a store does not answer.
 const STORE_PAUSE: Duration = Duration::from_millis(100);
 const STORE_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// So many bytes of events are taken at once, and one event more.
+const MAX_RECEIVED: usize = 4 * 1024 * 1024;
+/// So many bytes of opened batches are handled at once, and one batch more.
+const MAX_OPENED: usize = 16 * 1024 * 1024;
 
 /// What comes of a subscription.
 #[expect(clippy::large_enum_variant, reason = "almost every item is an event, and boxes would cost more")]
@@ -136,7 +140,7 @@ impl<'a> Subscription<'a> {
         self.retry.begin();
         // What is known comes first again.
         let mut again = self.known.is_some();
-        let mut chunks = self.subscribe(&caller).ready_chunks(self.client.options.max_events.max(1));
+        let mut items = self.subscribe(&caller).fuse();
         loop {
             let chunk = tokio::select! {
                 biased;
@@ -145,9 +149,11 @@ impl<'a> Subscription<'a> {
                     self.flush().await;
                     continue;
                 }
-                chunk = chunks.next() => chunk,
+                chunk = next_chunk(&mut items, self.client.options.max_events) => chunk,
             };
-            let Some(chunk) = chunk else { return Ok(Some(Lost::Closed)) };
+            if chunk.is_empty() {
+                return Ok(Some(Lost::Closed));
+            }
             if let Some(error) = self.take(chunk, &mut again).await? {
                 if error.is_unauthenticated()
                     && let Some(side) = &self.client.side
@@ -183,6 +189,7 @@ impl<'a> Subscription<'a> {
         let mut deliveries = Vec::with_capacity(chunk.len());
         let mut answered = None;
         let mut ended = Ok(None);
+        let mut size = 0;
         for item in chunk {
             let received = match item {
                 Ok(Item::Opened) => {
@@ -196,8 +203,14 @@ impl<'a> Subscription<'a> {
                 }
             };
             self.retry.received();
+            // Opened batches can be far larger than what came.
+            if size > MAX_OPENED {
+                self.handle(std::mem::take(&mut deliveries), answered.take()).await?;
+                size = 0;
+            }
             match self.look_at(received, again).await {
                 Ok(Some((delivery, how))) => {
+                    size += delivery.size();
                     if how == Observed::TimeProof {
                         answered = Some(delivery.timestamp());
                     }
@@ -359,6 +372,32 @@ impl Subscription<'_> {
                 tracing::warn!(member = %self.client.member, error = %chain(&error), "how far the events are handled could not be stored; they will come again");
             }
         }
+    }
+}
+
+/// What has come, and at least one item; nothing at the end.
+///
+/// Dropped while it waits it has taken nothing.
+async fn next_chunk<S>(items: &mut S, max: usize) -> Vec<Result<Item, ApiError>>
+where
+    S: Stream<Item = Result<Item, ApiError>> + Unpin,
+{
+    let Some(first) = items.next().await else { return Vec::new() };
+    let mut size = size_of(&first);
+    let mut chunk = vec![first];
+    while chunk.len() < max && size < MAX_RECEIVED {
+        // At the end the next call finds it again.
+        let Some(Some(item)) = items.next().now_or_never() else { break };
+        size += size_of(&item);
+        chunk.push(item);
+    }
+    chunk
+}
+
+fn size_of(item: &Result<Item, ApiError>) -> usize {
+    match item {
+        Ok(Item::Event(received)) => received.event.bytes().len(),
+        _ => 0,
     }
 }
 

@@ -41,6 +41,7 @@ struct State {
     timeline: TopologyTimeline,
     latest: CantonTimestamp,
     events: HashMap<Member, Vec<ReceivedEvent>>,
+    taken: HashMap<Member, usize>,
     /// Submissions that were accepted and are not sequenced yet, while they are held.
     held: VecDeque<(SubmissionRequest, TraceContext)>,
     holding: bool,
@@ -73,6 +74,7 @@ impl TestSequencer {
             timeline,
             latest: CantonTimestamp::MIN,
             events: HashMap::new(),
+            taken: HashMap::new(),
             held: VecDeque::new(),
             holding: false,
             faults: HashMap::new(),
@@ -241,6 +243,12 @@ impl TestSequencer {
         self.state().events.get(member).cloned().unwrap_or_default()
     }
 
+    /// How many events a member has taken from its subscriptions.
+    #[must_use]
+    pub fn taken(&self, member: &Member) -> usize {
+        self.state().taken.get(member).copied().unwrap_or(0)
+    }
+
     /// The topology with all that was sequenced.
     #[must_use]
     pub fn topology(&self) -> TopologyView {
@@ -382,7 +390,7 @@ impl TestSequencer {
     }
 
     fn step(&self, member: &Member, next: usize, generation: u64) -> Step {
-        let state = self.state();
+        let mut state = self.state();
         if state.generation != generation {
             return Step::End(state.ending.as_ref().map(|fault| fault.error(Call::Subscribe)));
         }
@@ -390,6 +398,7 @@ impl TestSequencer {
             return Step::Wait;
         };
         let mut received = received.clone();
+        *state.taken.entry(member.clone()).or_default() += 1;
         if let Some(alter) = &state.alter {
             received.event = alter(member, received.event);
         }

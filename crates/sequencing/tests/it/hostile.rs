@@ -32,7 +32,11 @@ async fn found(
     let running = world.start(&alice).await;
     let handler = Arc::clone(&running.handler);
     let error = running.ended().await.unwrap_err();
-    assert!(handler.counters().iter().all(|handled| *handled < counter), "it was not handled");
+    assert_eq!(
+        handler.counters(),
+        (0..counter).collect::<Vec<_>>(),
+        "what came before was handled, and no more"
+    );
     match error {
         ClientError::Event { source, .. } => *source,
         other => panic!("{other:?}"),

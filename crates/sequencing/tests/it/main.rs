@@ -13,6 +13,8 @@ mod grpc_server;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod pressure;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod restart;
