@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, error::Error, fmt::Debug, sync::Arc};
 
+use cantle_domain_manager::DomainManagerNode;
+use cantle_mediator::MediatorNode;
 use cantle_store::NodeIdentity;
 use cantle_types::Clock;
 use cantle_vault::Vault;
@@ -18,6 +20,8 @@ pub struct AdminHandles {
     pub vault: Vault,
     /// Its topology and identity.
     pub topology: NodeTopology,
+    /// What it is besides.
+    pub role: RoleHandles,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The ports it listens on, by service.
@@ -26,6 +30,18 @@ pub struct AdminHandles {
     pub health: watch::Receiver<NodeHealth>,
     /// The process's log level.
     pub log_level: Arc<dyn LogLevel>,
+}
+
+/// The role of a node, by kind.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RoleHandles {
+    /// A participant.
+    Participant,
+    /// The manager of a distributed domain.
+    DomainManager(DomainManagerNode),
+    /// A mediator.
+    Mediator(MediatorNode),
 }
 
 /// How a node is.

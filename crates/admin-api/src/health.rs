@@ -4,12 +4,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use cantle_domain_manager::Phase;
 use cantle_proto::{
     health::admin::{
         v0::{
             GetLastErrorTraceRequest, GetLastErrorTraceResponse, GetLastErrorsRequest, GetLastErrorsResponse,
-            HealthDumpChunk, HealthDumpRequest, NodeStatus, ParticipantStatusInfo, SetLogLevelRequest,
-            SetLogLevelResponse, TopologyQueueStatus,
+            HealthDumpChunk, HealthDumpRequest, MediatorNodeStatus, NodeStatus, ParticipantStatusInfo,
+            SetLogLevelRequest, SetLogLevelResponse, TopologyQueueStatus,
             node_status::{
                 self, ComponentStatus, NotInitialized,
                 component_status::{Status as Component, StatusData},
@@ -32,7 +33,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     NodeTopology,
-    handles::{ComponentHealth, LogLevel, NodeHealth},
+    handles::{ComponentHealth, LogLevel, NodeHealth, RoleHandles},
     status::unsupported,
 };
 
@@ -45,6 +46,7 @@ pub(crate) struct Health {
     pub(crate) ports: BTreeMap<String, u16>,
     pub(crate) health: watch::Receiver<NodeHealth>,
     pub(crate) level: Arc<dyn LogLevel>,
+    pub(crate) role: RoleHandles,
 }
 
 impl Health {
@@ -66,7 +68,27 @@ impl Health {
         self.health.borrow().components.iter().map(component).collect()
     }
 
-    fn v1(&self, uid: &UniqueIdentifier) -> v1::Status {
+    /// The node's unique identifier once it can do what it is for: a domain manager needs a sequencer too.
+    fn initialized(&self) -> Option<UniqueIdentifier> {
+        let uid = self.topology.uid()?;
+        match &self.role {
+            RoleHandles::DomainManager(node) if *node.phase().borrow() != Phase::Connected => None,
+            _ => Some(uid),
+        }
+    }
+
+    /// What only a node of its kind says: a message of its own, as bytes.
+    fn extra(&self, uid: &UniqueIdentifier) -> Vec<u8> {
+        match &self.role {
+            RoleHandles::Participant => {
+                ParticipantStatusInfo { connected_domains: Vec::new(), active: true }.encode_to_vec()
+            }
+            RoleHandles::DomainManager(_) => Vec::new(),
+            RoleHandles::Mediator(_) => MediatorNodeStatus { domain_id: uid.to_string() }.encode_to_vec(),
+        }
+    }
+
+    pub(crate) fn v1(&self, uid: &UniqueIdentifier) -> v1::Status {
         v1::Status {
             uid: uid.to_string(),
             uptime: Some(self.uptime()),
@@ -82,13 +104,13 @@ impl Health {
 #[tonic::async_trait]
 impl StatusService for Health {
     async fn status(&self, _request: Request<()>) -> Result<Response<NodeStatus>, Status> {
-        let response = match self.topology.uid() {
+        let response = match self.initialized() {
             None => node_status::Response::NotInitialized(NotInitialized { active: true }),
             Some(uid) => node_status::Response::Success(node_status::Status {
                 id: uid.to_string(),
                 uptime: Some(self.uptime()),
                 ports: self.ports(),
-                extra: ParticipantStatusInfo { connected_domains: Vec::new(), active: true }.encode_to_vec(),
+                extra: self.extra(&uid),
                 active: true,
                 topology_queues: Some(TopologyQueueStatus::default()),
                 components: self.components(),

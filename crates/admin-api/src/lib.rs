@@ -7,10 +7,13 @@
 //! Source: <https://docs.daml.com/canton/reference/admin-api.html>
 
 mod aggregation;
+mod connections;
+mod domain_manager;
 mod handles;
 mod health;
 mod initialization;
 mod keys;
+mod mediator;
 mod node;
 mod parse;
 mod roles;
@@ -21,7 +24,7 @@ mod topology_read;
 mod topology_write;
 mod vault;
 
-pub use handles::{AdminHandles, ComponentHealth, LogLevel, NodeHealth};
+pub use handles::{AdminHandles, ComponentHealth, LogLevel, NodeHealth, RoleHandles};
 pub use keys::{ListKeysError, list_keys};
 pub use server::{AdminServer, ServeError};
 pub use topology::NodeTopology;

@@ -6,6 +6,14 @@ use cantle_proto::{
     FILE_DESCRIPTOR_SET,
     cantle::admin::v1::{key_service_server::KeyServiceServer, node_service_server::NodeServiceServer},
     crypto::admin::v0::vault_service_server::VaultServiceServer,
+    domain::admin::v0::{
+        domain_initialization_service_server::DomainInitializationServiceServer,
+        domain_manager_status_service_server::DomainManagerStatusServiceServer,
+        domain_service_server::DomainServiceServer,
+        enterprise_sequencer_connection_service_server::EnterpriseSequencerConnectionServiceServer as ConnectionServiceServer,
+        mediator_initialization_service_server::MediatorInitializationServiceServer,
+        mediator_status_service_server::MediatorStatusServiceServer,
+    },
     health::admin::v0::status_service_server::StatusServiceServer,
     participant::admin::v0::participant_status_service_server::ParticipantStatusServiceServer,
     topology::admin::v0::{
@@ -15,7 +23,6 @@ use cantle_proto::{
         topology_manager_write_service_server::TopologyManagerWriteServiceServer,
     },
 };
-use cantle_store::NodeKind;
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -29,10 +36,13 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     aggregation::Aggregation,
-    handles::{AdminHandles, NodeHealth},
+    connections::Connections,
+    domain_manager::DomainManagerAdmin,
+    handles::{AdminHandles, NodeHealth, RoleHandles},
     health::Health,
     initialization::Initialization,
     keys::Keys,
+    mediator::MediatorAdmin,
     node::Node,
     status::unsupported,
     topology_read::TopologyRead,
@@ -115,7 +125,7 @@ impl AdminServer {
 
 /// The services that a node of this kind has.
 fn routes(handles: AdminHandles) -> Result<Routes, ServeError> {
-    let AdminHandles { node, vault, topology, clock, ports, health, log_level } = handles;
+    let AdminHandles { node, vault, topology, role, clock, ports, health, log_level } = handles;
     let status = Health {
         topology: topology.clone(),
         started: clock.now(),
@@ -123,12 +133,12 @@ fn routes(handles: AdminHandles) -> Result<Routes, ServeError> {
         ports,
         health,
         level: log_level,
+        role: role.clone(),
     };
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
-    let kind = node.kind;
     let mut routes = RoutesBuilder::default();
     routes
         .add_service(reflection)
@@ -143,8 +153,26 @@ fn routes(handles: AdminHandles) -> Result<Routes, ServeError> {
         routes
             .add_service(TopologyManagerWriteServiceServer::new(TopologyWrite::new(manager.clone(), vault)));
     }
-    if kind == NodeKind::Participant {
-        routes.add_service(ParticipantStatusServiceServer::new(status));
+    match (role, topology.manager()) {
+        (RoleHandles::DomainManager(node), Some(topology)) => {
+            let admin = DomainManagerAdmin { node: node.clone(), topology: topology.clone(), health: status };
+            routes
+                .add_service(DomainInitializationServiceServer::new(admin.clone()))
+                .add_service(DomainServiceServer::new(admin.clone()))
+                .add_service(DomainManagerStatusServiceServer::new(admin))
+                .add_service(ConnectionServiceServer::new(Connections::DomainManager(node)));
+        }
+        (RoleHandles::Mediator(node), _) => {
+            let admin = MediatorAdmin { node: node.clone(), health: status };
+            routes
+                .add_service(MediatorInitializationServiceServer::new(admin.clone()))
+                .add_service(MediatorStatusServiceServer::new(admin))
+                .add_service(ConnectionServiceServer::new(Connections::Mediator(node)));
+        }
+        // A domain manager always has a topology manager.
+        (RoleHandles::Participant | RoleHandles::DomainManager(_), _) => {
+            routes.add_service(ParticipantStatusServiceServer::new(status));
+        }
     }
     let router = routes.routes().into_axum_router().fallback(move |uri: Uri| {
         let what = format!("{node} has no {}", uri.path().trim_start_matches('/'));

@@ -5,8 +5,10 @@
 
 use std::{error::Error, fmt::Write as _};
 
+use cantle_domain_manager::DomainManagerError;
 use cantle_identity::{ChangeError, ErrorClass, InitIdError, ReadError};
 use cantle_kms::{KmsError, KmsKeyIdError};
+use cantle_mediator::MediatorError;
 use cantle_store::StoreError;
 use cantle_vault::{
     DeleteError, ExportError, GenerateError, ImportError, RegisterError, SchemeError, SignError, VaultError,
@@ -195,6 +197,38 @@ impl ToStatus for SignError {
 impl ToStatus for KmsKeyIdError {
     fn codes(&self) -> (Code, &'static str) {
         (Code::InvalidArgument, "KMS_KEY_ID")
+    }
+}
+
+impl ToStatus for DomainManagerError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::NoIdentity => (Code::FailedPrecondition, "NODE_NOT_INITIALIZED"),
+            Self::NotInitialized => (Code::FailedPrecondition, "DOMAIN_NOT_INITIALIZED"),
+            Self::AlreadyInitialized => (Code::AlreadyExists, "DOMAIN_ALREADY_INITIALIZED"),
+            Self::Connection(_) => (Code::InvalidArgument, "SEQUENCER_CONNECTION"),
+            Self::Store(error) => error.codes(),
+            Self::Api(_) | Self::Run(_) => (Code::FailedPrecondition, "SEQUENCER_NOT_CONNECTED"),
+            _ => (Code::Internal, "DOMAIN_MANAGER"),
+        }
+    }
+}
+
+impl ToStatus for MediatorError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::AlreadyInitialized { .. } => (Code::AlreadyExists, "MEDIATOR_ALREADY_INITIALIZED"),
+            Self::NotInitialized => (Code::FailedPrecondition, "MEDIATOR_NOT_INITIALIZED"),
+            Self::ForeignMediator { .. } | Self::UnknownKey { .. } | Self::Connection(_) => {
+                (Code::InvalidArgument, "MEDIATOR_SETUP")
+            }
+            Self::Crypto(_) => (Code::FailedPrecondition, "CRYPTO_HANDSHAKE_FAILED"),
+            Self::Store(error) => error.codes(),
+            Self::Vault(error) => error.codes(),
+            Self::Key(_) => (Code::FailedPrecondition, "KEY_NOT_MADE"),
+            Self::Api(_) | Self::Run(_) => (Code::FailedPrecondition, "SEQUENCER_NOT_CONNECTED"),
+            _ => (Code::Internal, "MEDIATOR"),
+        }
     }
 }
 

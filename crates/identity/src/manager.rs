@@ -12,6 +12,7 @@ use cantle_store::{
 use cantle_topology::{SignedTopologyTransaction, TopologyChangeOp, TopologyState};
 use cantle_types::{Clock, ProtocolVersion, UniqueIdentifier};
 use cantle_vault::Vault;
+use jiff::Timestamp;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use crate::error::{ChangeError, ReadError};
@@ -28,6 +29,8 @@ pub(crate) struct Inner {
     pub(crate) vault: Vault,
     pub(crate) version: ProtocolVersion,
     pub(crate) identity: watch::Sender<Option<UniqueIdentifier>>,
+    /// When the last transaction of this process was added.
+    changes: watch::Sender<Option<Timestamp>>,
     clock: Arc<dyn Clock>,
     state: RwLock<Arc<TopologyState>>,
     writer: Arc<Mutex<Writer>>,
@@ -53,15 +56,22 @@ impl TopologyManager {
     ) -> Result<Self, ReadError> {
         let state = read_state(&*store).await?;
         let identity = watch::Sender::new(store.uid_find().await?);
+        let changes = watch::Sender::new(None);
         let state = RwLock::new(Arc::new(state));
         let writer = Arc::default();
-        Ok(Self { inner: Arc::new(Inner { store, vault, version, identity, clock, state, writer }) })
+        Ok(Self { inner: Arc::new(Inner { store, vault, version, identity, changes, clock, state, writer }) })
     }
 
     /// The state at the moment; later changes do not show in it.
     #[must_use]
     pub fn state(&self) -> Arc<TopologyState> {
         Arc::clone(&self.inner.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes whenever transactions were added: to when the last one was.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<Option<Timestamp>> {
+        self.inner.changes.subscribe()
     }
 
     /// The protocol version for which new transactions are made.
@@ -104,7 +114,7 @@ impl Inner {
         // Until the answer is there, and also if this task dies before.
         writer.uncertain = true;
         let new = signed.iter().map(indexed).collect();
-        self.store.topology_append(&TopologyStoreId::Authorized, new, self.clock.now()).await?;
+        let stored = self.store.topology_append(&TopologyStoreId::Authorized, new, self.clock.now()).await?;
         let mut state = TopologyState::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner));
         for transaction in &signed {
             state.apply(transaction.transaction(), transaction.key().fingerprint());
@@ -117,6 +127,7 @@ impl Inner {
         }
         self.publish(state);
         writer.uncertain = false;
+        self.changes.send_replace(stored.last().map(|last| last.sequenced));
         Ok(())
     }
 

@@ -52,10 +52,13 @@ pub enum StartStep {
     Topology(#[from] ReadError),
     /// Listing its keys.
     #[error(transparent)]
-    Keys(#[from] ListKeysError),
+    Keys(Box<ListKeysError>),
     /// Making its identity.
     #[error(transparent)]
-    Initialize(#[from] InitializeError),
+    Initialize(Box<InitializeError>),
+    /// Founding its domain.
+    #[error(transparent)]
+    Found(Box<cantle_domain_manager::InitializeError>),
     /// Its admin API.
     #[error(transparent)]
     AdminApi(#[from] ServeError),
@@ -75,6 +78,32 @@ pub enum StartStep {
     NotYet(#[from] ConfigErrors),
 }
 
+impl From<ListKeysError> for StartStep {
+    fn from(error: ListKeysError) -> Self {
+        Self::Keys(Box::new(error))
+    }
+}
+
+impl From<InitializeError> for StartStep {
+    fn from(error: InitializeError) -> Self {
+        Self::Initialize(Box::new(error))
+    }
+}
+
+impl From<cantle_domain_manager::InitializeError> for StartStep {
+    fn from(error: cantle_domain_manager::InitializeError) -> Self {
+        Self::Found(Box::new(error))
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
 impl StartStep {
     fn text(&self) -> &'static str {
         match self {
@@ -83,7 +112,7 @@ impl StartStep {
             Self::Schemes(_) => "has a configuration of schemes that cannot be",
             Self::Vault(_) | Self::Keys(_) => "could not open its keys",
             Self::Topology(_) => "could not read its topology",
-            Self::Initialize(_) => "could not be initialized",
+            Self::Initialize(_) | Self::Found(_) => "could not be initialized",
             Self::AdminApi(_) | Self::Address { .. } => "could not serve its admin API",
             Self::NotYet(_) => "cannot be started by this version",
         }

@@ -6,11 +6,15 @@
 //! them down releases both.
 
 mod base;
+mod connected;
+mod domain_manager;
+mod domain_options;
 mod error;
 mod identity;
 mod inspect;
 mod key_check;
 mod kms;
+mod mediator;
 mod nodes;
 mod participant;
 mod running;

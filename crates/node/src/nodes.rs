@@ -8,14 +8,15 @@ use cantle_kms::RequestCounts;
 use cantle_kms_aws::StaticCredentials;
 use cantle_store::NodeIdentity;
 use cantle_types::{Clock, SystemClock};
-use futures::future::join_all;
+use futures::{FutureExt, future::join_all};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     base::Surroundings,
+    domain_manager,
     error::{StartError, StartStep},
-    participant,
+    mediator, participant,
     running::RunningNode,
     state::{NodeEvent, NodeState},
 };
@@ -100,10 +101,18 @@ impl Nodes {
         if let (Err(gaps), Some(first)) = (config.startable(), config.nodes().next()) {
             return Err(StartError::new(&crate::storage::identity(first), StartStep::NotYet(gaps)));
         }
-        let starts = config
+        let data_dir = &options.data_dir;
+        let participants = config
             .participants
             .values()
-            .map(|config| participant::start(config, &options.data_dir, around.clone()));
+            .map(|config| participant::start(config, data_dir, around.clone()).boxed());
+        let managers = config
+            .domain_managers
+            .values()
+            .map(|config| domain_manager::start(config, data_dir, around.clone()).boxed());
+        let mediators =
+            config.mediators.values().map(|config| mediator::start(config, data_dir, around.clone()).boxed());
+        let starts = participants.chain(managers).chain(mediators);
         let mut nodes = Self { running: Vec::new(), stop };
         let mut failed = None;
         for started in join_all(starts).await {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use cantle_admin_api::{AdminHandles, AdminServer};
+use cantle_admin_api::{AdminHandles, AdminServer, RoleHandles};
 use cantle_config::ParticipantConfig;
 use cantle_identity::TopologyManager;
 use tracing::{Instrument, info_span};
@@ -48,6 +48,7 @@ async fn steps(
         node: node.clone(),
         vault: vault.clone(),
         topology: manager.clone().into(),
+        role: RoleHandles::Participant,
         clock: around.clock,
         ports: BTreeMap::from([("admin".to_owned(), admin_address.port())]),
         health: reporter.watch_health(),
@@ -72,6 +73,6 @@ async fn steps(
         state,
         counted: kms.map(|kms| kms.counted),
         store,
-        tasks: vec![serving, running::spawn_life(life, around.stop)],
+        tasks: vec![serving, running::spawn_life(life, around.stop, std::future::ready(()))],
     })
 }

@@ -54,17 +54,19 @@ pub(crate) fn serve_admin(
     )
 }
 
-/// Runs what a node does after it has begun to serve, until it is told to stop.
+/// Runs what a node does after it has begun to serve, until it is told to stop; then what it does at its end.
 pub(crate) fn spawn_life(
     life: impl Future<Output = ()> + Send + 'static,
     stop: CancellationToken,
+    end: impl Future<Output = ()> + Send + 'static,
 ) -> JoinHandle<()> {
     tokio::spawn(
         async move {
             tokio::select! {
-                () = life => {}
+                () = life => stop.cancelled().await,
                 () = stop.cancelled() => {}
             }
+            end.await;
         }
         .in_current_span(),
     )

@@ -124,6 +124,15 @@ impl fmt::Debug for Reporter {
     }
 }
 
+impl Reporter {
+    /// Its keys can be used, but its domain cannot be reached.
+    pub(crate) fn domain_trouble(&self, trouble: String) {
+        let domain = ComponentHealth { name: "sequencer-client".to_owned(), trouble: Some(trouble) };
+        self.health
+            .send_replace(NodeHealth { serving: false, components: vec![crypto_provider(None), domain] });
+    }
+}
+
 fn crypto_provider(trouble: Option<String>) -> ComponentHealth {
     ComponentHealth { name: "crypto-provider".to_owned(), trouble }
 }

@@ -114,6 +114,27 @@ impl StaticDomainParameters {
         })
     }
 
+    /// Reads the older message; the dynamic parameters in it are left out.
+    ///
+    /// # Errors
+    /// As [`StaticDomainParameters::from_proto`].
+    pub fn from_proto_v0(message: &v0::StaticDomainParameters) -> Result<Self, ParseError> {
+        let version = ProtocolVersion::from_semantic(&message.protocol_version);
+        let version = version.map_err(|_| ParseError::Rule {
+            message: MESSAGE,
+            rule: "its protocol version is 5.0.0 or 7.0.0",
+        })?;
+        Self::from_proto(&v1::StaticDomainParameters {
+            unique_contract_keys: message.unique_contract_keys,
+            required_signing_key_schemes: message.required_signing_key_schemes.clone(),
+            required_encryption_key_schemes: message.required_encryption_key_schemes.clone(),
+            required_symmetric_key_schemes: message.required_symmetric_key_schemes.clone(),
+            required_hash_algorithms: message.required_hash_algorithms.clone(),
+            required_crypto_key_formats: message.required_crypto_key_formats.clone(),
+            protocol_version: version.number(),
+        })
+    }
+
     /// The message wrapped with its version, as it is stored.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

@@ -131,6 +131,19 @@ impl SequencerConnection {
         Self::new(alias, endpoints, security)
     }
 
+    /// One connection to all the endpoints of several, which are tried in turn.
+    ///
+    /// # Errors
+    /// When there is none, or they do not agree on TLS and whom to trust.
+    pub fn merged(connections: &[Self]) -> Result<Self, ConnectionError> {
+        let Some(first) = connections.first() else { return Err(ConnectionError::NoEndpoint) };
+        if connections.iter().any(|connection| connection.security != first.security) {
+            return Err(ConnectionError::MixedSecurity);
+        }
+        let endpoints = connections.iter().flat_map(|connection| connection.endpoints.iter().cloned());
+        Self::new(first.alias.clone(), endpoints.collect(), first.security.clone())
+    }
+
     /// Reads the message of the admin APIs.
     ///
     /// # Errors

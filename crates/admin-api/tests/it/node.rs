@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, error::Error, net::SocketAddr, sync::Arc};
 
-use cantle_admin_api::{AdminHandles, AdminServer, LogLevel, NodeHealth};
+use cantle_admin_api::{AdminHandles, AdminServer, LogLevel, NodeHealth, RoleHandles};
 use cantle_identity::TopologyManager;
 use cantle_kms::testing::FakeKms;
 use cantle_proto::{
@@ -68,6 +68,7 @@ impl Node {
             node,
             vault: vault.clone(),
             topology: topology.into(),
+            role: RoleHandles::Participant,
             clock,
             ports: BTreeMap::from([("admin".to_owned(), address.port())]),
             health: health_seen,

@@ -1,0 +1,133 @@
+//! One domain manager, from its configuration to a node that serves.
+
+use std::{collections::BTreeMap, path::Path};
+
+use cantle_admin_api::{AdminHandles, AdminServer, RoleHandles};
+use cantle_config::DomainManagerConfig;
+use cantle_domain_manager::{DomainManagerNode, DomainManagerOptions, DomainRoles, Phase, initialize};
+use cantle_identity::TopologyManager;
+use cantle_types::UniqueIdentifier;
+use tracing::{Instrument, error, info_span};
+
+use crate::{
+    base::{self, Base, Surroundings},
+    connected, domain_options,
+    error::{StartError, StartStep, chain},
+    identity,
+    running::{self, RunningNode},
+    state::{NodeState, Reporter},
+    storage,
+};
+
+/// Opens everything and starts serving; the identity is made, or waited for, in the background.
+pub(crate) async fn start(
+    config: &DomainManagerConfig,
+    data_dir: &Path,
+    around: Surroundings,
+) -> Result<RunningNode, StartError> {
+    let node = storage::identity(&config.node);
+    let span = info_span!("node", domain_manager = %node.name);
+    steps(config, data_dir, around).instrument(span).await.map_err(|step| StartError::new(&node, step))
+}
+
+async fn steps(
+    config: &DomainManagerConfig,
+    data_dir: &Path,
+    around: Surroundings,
+) -> Result<RunningNode, StartStep> {
+    let Base { node, store, kms, vault } = Base::open(&config.node, data_dir, &around).await?;
+    let version = config.parameters.protocol_version;
+    let manager =
+        TopologyManager::open(store.store.clone(), vault.clone(), around.clock.clone(), version).await?;
+    let (admission, certificate) = domain_options::admission(config.topology);
+    let options = DomainManagerOptions {
+        roles: DomainRoles::Manager,
+        parameters: domain_options::static_parameters(&config.parameters, vault.options()),
+        admission,
+        certificate,
+        client: domain_options::client(&config.node.sequencer_client),
+        authentication: domain_options::authentication(&config.node.sequencer_client),
+        grpc: domain_options::grpc(&config.node.sequencer_client),
+    };
+    let role = DomainManagerNode::new(
+        options,
+        manager.clone(),
+        vault.clone(),
+        store.store.clone(),
+        around.clock.clone(),
+    );
+    let admin = &config.node.admin_api;
+    let server = AdminServer::bind(base::resolve(&admin.address, admin.port).await?).await?;
+    let admin_address = server.address();
+    let reporter = Reporter::new(node.clone(), around.events);
+    let handles = AdminHandles {
+        node: node.clone(),
+        vault: vault.clone(),
+        topology: manager.clone().into(),
+        role: RoleHandles::DomainManager(role.clone()),
+        clock: around.clock,
+        ports: BTreeMap::from([("admin".to_owned(), admin_address.port())]),
+        health: reporter.watch_health(),
+        log_level: around.log_level,
+    };
+    reporter.listening("admin-api", admin_address);
+    let state = reporter.watch_state();
+    let serving = running::serve_admin(server, handles, around.stop.clone());
+    let parameters = domain_options::dynamic_parameters(&config.parameters);
+    let init = config.node.init.clone();
+    let name = node.name.clone();
+    let life = {
+        let role = role.clone();
+        async move {
+            let made = async |identifier| {
+                let roles = DomainRoles::Manager;
+                Ok(initialize(&vault, &manager, &name, identifier, roles, parameters).await?)
+            };
+            if let Some(uid) = identity::reach(&init, &vault, &manager, &reporter, made).await {
+                live(&role, &reporter, &uid).await;
+            }
+        }
+    };
+    let stop = around.stop;
+    let living = running::spawn_life(life, stop, async move { role.stop().await });
+    Ok(RunningNode {
+        node,
+        admin_address,
+        public_address: None,
+        state,
+        counted: kms.map(|kms| kms.counted),
+        store,
+        tasks: vec![serving, living],
+    })
+}
+
+/// Connects whenever the manager has a sequencer, and follows how that is.
+async fn live(role: &DomainManagerNode, reporter: &Reporter, uid: &UniqueIdentifier) {
+    // Founded with these parameters, whatever the configuration says later.
+    if let Err(failed) = role.static_parameters().await {
+        error!("{}: {}", reporter.node(), chain(&failed));
+    }
+    let mut phase = role.phase();
+    loop {
+        match role.resume().await {
+            Ok(Phase::Connected) => {
+                if let Some(health) = role.health().await {
+                    connected::follow(health, reporter, uid).await;
+                }
+            }
+            Ok(Phase::WaitingForSequencer) => {
+                reporter.change(NodeState::WaitingForDomain(Some(uid.clone())));
+                if phase.wait_for(|phase| *phase == Phase::Connected).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            Err(failed) => {
+                let trouble = chain(&failed);
+                error!("{}: {trouble}", reporter.node());
+                reporter.domain_trouble(trouble);
+            }
+        }
+        tokio::time::sleep(connected::AGAIN).await;
+    }
+}

@@ -1,0 +1,201 @@
+//! A participant that is connected to a domain: its client, its tasks, and what can be done there.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cantle_protocol::ExpiringCache;
+use cantle_sequencing::{
+    ClientHealth, ClientSendError, SendOutcome, SequencerClient, Submission, SyncCrypto,
+};
+use cantle_types::{Clock, DomainAlias, DomainId, ParticipantId, ProtocolVersion};
+use thiserror::Error;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::ping::Command;
+use crate::pings::Pings;
+use crate::registration::{OutboxStatus, Teller, outbox};
+use crate::transaction::{
+    BuildError, Builder, Contracts, Opener, Progress, Submissions, Submitted, TransactionHandler, Worker,
+    chain,
+};
+
+/// Events that wait to be worked through.
+const QUEUE: usize = 1024;
+
+/// How session keys are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionKeyCache {
+    /// How many of each kind.
+    pub capacity: usize,
+    /// How long.
+    pub lifetime: Duration,
+}
+
+impl Default for SessionKeyCache {
+    fn default() -> Self {
+        Self { capacity: 10_000, lifetime: Duration::from_secs(10) }
+    }
+}
+
+/// Why a request was not sequenced.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub(crate) enum SubmitError {
+    /// It was not built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// It was not sent.
+    #[error("the request was not sent")]
+    Send(#[from] ClientSendError),
+    /// It was not sequenced.
+    #[error("the request was not sequenced: {0:?}")]
+    NotSequenced(SendOutcome),
+    /// The participant is not connected any more.
+    #[error("the connection to the domain is gone")]
+    Gone,
+}
+
+/// A connection to a domain. Dropped, it ends.
+#[derive(Debug)]
+pub(crate) struct Domain {
+    pub(crate) alias: DomainAlias,
+    pub(crate) id: DomainId,
+    pub(crate) core: Arc<Core>,
+    outbox: watch::Receiver<OutboxStatus>,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+/// What submissions need.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) client: SequencerClient,
+    pub(crate) contracts: Arc<Mutex<Contracts>>,
+    builder: Builder,
+    submissions: Arc<Submissions>,
+}
+
+impl Core {
+    /// Builds and sends a request, and waits until it is sequenced. Two signatures.
+    pub(crate) async fn submit(
+        &self,
+        command: &Command,
+        command_id: &str,
+        workflow_id: Option<&str>,
+    ) -> Result<Submitted, SubmitError> {
+        let topology = self.client.topology().ok_or(SubmitError::Gone)?.approximate().view;
+        let built = self.builder.build(command, command_id, workflow_id, &topology).await?;
+        let submitted = self.submissions.begin(built.root_hash);
+        let submission = Submission::new(built.batch).as_request().not_after(built.max_sequencing_time);
+        let sent = self.client.send(submission).await;
+        let outcome = match sent {
+            Ok(pending) => pending.await,
+            Err(error) => {
+                self.submissions.forget(submitted.root_hash());
+                return Err(error.into());
+            }
+        };
+        match outcome {
+            SendOutcome::Sequenced { .. } => Ok(submitted),
+            outcome => {
+                self.submissions.forget(submitted.root_hash());
+                Err(SubmitError::NotSequenced(outcome))
+            }
+        }
+    }
+}
+
+/// What a connection is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) alias: DomainAlias,
+    pub(crate) client: SequencerClient,
+    pub(crate) teller: Teller,
+    pub(crate) session_keys: Option<SessionKeyCache>,
+    pub(crate) pings: Arc<Pings>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Domain {
+    /// Begins to follow the domain.
+    pub(crate) fn start(parts: Parts) -> Self {
+        let Parts { alias, client, teller, session_keys, pings, clock } = parts;
+        let (participant, version): (ParticipantId, ProtocolVersion) =
+            (teller.participant.clone(), teller.version);
+        let crypto: SyncCrypto = client.crypto().expect("a participant is a member with keys").clone();
+        let cache = session_keys.map(|cache| (cache.capacity, cache.lifetime));
+        let builder = Builder::new(participant.clone(), version, crypto.clone(), Arc::clone(&clock), cache);
+        let opener = Arc::new(Opener {
+            crypto,
+            version,
+            session_keys: cache
+                .map(|(capacity, lifetime)| ExpiringCache::new(Arc::clone(&clock), capacity, lifetime)),
+        });
+        let submissions = Arc::new(Submissions::default());
+        let contracts = Arc::new(Mutex::new(Contracts::default()));
+        let progress = Arc::new(Progress::default());
+        let (queue, items) = mpsc::channel(QUEUE);
+        let (events, created) = mpsc::unbounded_channel();
+        let (registrations, _) = broadcast::channel(64);
+        let (outbox_status, outbox_seen) = watch::channel(OutboxStatus::default());
+        let core = Arc::new(Core {
+            client: client.clone(),
+            contracts: Arc::clone(&contracts),
+            builder,
+            submissions: Arc::clone(&submissions),
+        });
+        let handler = Arc::new(TransactionHandler {
+            client: client.clone(),
+            opener,
+            queue,
+            progress: Arc::clone(&progress),
+            registrations: registrations.clone(),
+        });
+        let worker =
+            Worker::new(participant, version, client.clone(), submissions, progress, contracts, events);
+        let stop = CancellationToken::new();
+        let id = teller.domain.clone();
+        let mut tasks = JoinSet::new();
+        let (follower, until) = (client.clone(), stop.clone());
+        tasks.spawn(
+            async move {
+                if let Err(error) = follower.run(handler, until).await {
+                    tracing::error!(error = %chain(&error), "the participant follows the domain no more");
+                }
+            }
+            .in_current_span(),
+        );
+        tasks.spawn(worker.run(items).in_current_span());
+        tasks.spawn(
+            pings.clone().react(Arc::clone(&core), teller.participant.clone(), created).in_current_span(),
+        );
+        tasks.spawn(outbox(teller, client, registrations, outbox_status).in_current_span());
+        Self { alias, id, core, outbox: outbox_seen, stop, tasks }
+    }
+
+    pub(crate) fn health(&self) -> watch::Receiver<ClientHealth> {
+        self.core.client.health()
+    }
+
+    pub(crate) fn outbox(&self) -> OutboxStatus {
+        self.outbox.borrow().clone()
+    }
+
+    /// Whether the connection ended by itself.
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(
+            self.core.client.health().borrow().connection,
+            cantle_sequencing::ConnectionState::Stopped { .. }
+        )
+    }
+
+    /// Stores what is done with and ends.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        let _ = self.tasks.join_next().await;
+        self.tasks.shutdown().await;
+    }
+}

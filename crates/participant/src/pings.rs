@@ -1,0 +1,289 @@
+//! Pings under way: who waits for which pong, and what this participant does when a contract of a ping appears.
+//!
+//! A responder answers every ping that names its party, as long as the contract is active; an initiator is done when it has
+//! seen the pong, and ends it. A ping that does not succeed says how far it came.
+//! Source: Canton 2.10's `PingService`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cantle_protocol::{Contract, Verdict};
+use cantle_types::{DomainId, ParticipantId, PartyId};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use crate::domain::{Core, SubmitError};
+use crate::ping::{Command, ContractState, PingContract};
+use crate::transaction::{Event, Outcome, active, chain};
+
+/// Answers that are being made at once.
+const REACTIONS: usize = 256;
+
+/// What a ping asks for.
+#[derive(Debug, Clone)]
+pub struct PingRequest {
+    /// Who may respond; at least one party.
+    pub responders: BTreeSet<PartyId>,
+    /// Who is told besides.
+    pub validators: BTreeSet<PartyId>,
+    /// What the ping is called; a random id without one.
+    pub id: Option<String>,
+    /// The workflow that it belongs to.
+    pub workflow_id: Option<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// A ping that succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PingSuccess {
+    /// From the call to the pong.
+    pub time: Duration,
+    /// Who responded.
+    pub responder: PartyId,
+    /// On which domain.
+    pub domain: DomainId,
+}
+
+/// A ping that did not succeed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PingError {
+    /// There is nobody to ping.
+    #[error("a ping needs at least one party to respond")]
+    NoResponder,
+    /// Another ping of that id is under way.
+    #[error("a ping {id} is under way already")]
+    Duplicate {
+        /// The id.
+        id: String,
+    },
+    /// There is no domain on which all parties are.
+    #[error("no connected domain has this participant and {parties}: {reason}")]
+    NoDomain {
+        /// The parties.
+        parties: String,
+        /// What is wrong with each domain.
+        reason: String,
+    },
+    /// The first transaction did not get to the mediator.
+    #[error("the ping did not leave this participant: {reason}")]
+    NotSent {
+        /// Why.
+        reason: String,
+    },
+    /// The first transaction was not confirmed.
+    #[error("the ping was not confirmed on {domain}: {reason}")]
+    NotConfirmed {
+        /// The domain.
+        domain: DomainId,
+        /// Why.
+        reason: String,
+    },
+    /// It took too long.
+    #[error("no pong within {timeout:?} on {domain}: {stage}")]
+    TimedOut {
+        /// The domain.
+        domain: DomainId,
+        /// How long was waited.
+        timeout: Duration,
+        /// How far it came, and who is asked for next.
+        stage: String,
+    },
+    /// The participant stopped.
+    #[error("the connection to the domain ended while the ping was under way")]
+    Stopped,
+}
+
+/// How far a ping came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Submitting,
+    Sequenced,
+    Confirmed,
+}
+
+impl Stage {
+    fn text(self, responders: &BTreeSet<PartyId>) -> String {
+        match self {
+            Self::Submitting => {
+                "the first transaction (create Ping) was not sequenced; is the sequencer reachable, and can this \
+                 participant's signing key be used?"
+                    .to_owned()
+            }
+            Self::Sequenced => {
+                "the first transaction (create Ping) was sequenced and not concluded; is the mediator running, and can \
+                 this participant's encryption and signing keys be used?"
+                    .to_owned()
+            }
+            Self::Confirmed => {
+                let who: Vec<_> = responders.iter().map(ToString::to_string).collect();
+                format!(
+                    "the first transaction (create Ping) was confirmed, and there is no response of {}; is it connected \
+                     to the domain, and can its encryption and signing keys be used?",
+                    who.join(", ")
+                )
+            }
+        }
+    }
+}
+
+/// The pings of a participant that wait for their pongs.
+#[derive(Debug, Default)]
+pub(crate) struct Pings(Mutex<HashMap<String, oneshot::Sender<PartyId>>>);
+
+/// Ends the waiting when it is dropped.
+struct Waiting<'a> {
+    pings: &'a Pings,
+    id: String,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.pings.lock().remove(&self.id);
+    }
+}
+
+impl Pings {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<PartyId>>> {
+        // Single insertions and removals leave the map whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Pings on a domain, and waits for the pong.
+    pub(crate) async fn ping(
+        &self,
+        core: &Core,
+        domain: &DomainId,
+        initiator: PartyId,
+        request: PingRequest,
+    ) -> Result<PingSuccess, PingError> {
+        let start = Instant::now();
+        let PingRequest { responders, validators, id, workflow_id, timeout } = request;
+        let id = id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let (pong, ponged) = oneshot::channel();
+        {
+            let mut waiting = self.lock();
+            if waiting.contains_key(&id) {
+                return Err(PingError::Duplicate { id });
+            }
+            waiting.insert(id.clone(), pong);
+        }
+        let _waiting = Waiting { pings: self, id: id.clone() };
+        let state = ContractState::Ping { responders: responders.clone(), validators };
+        let command = Command::Create(PingContract { id: id.clone(), initiator, state });
+        let stage = Mutex::new(Stage::Submitting);
+        let succeed = async {
+            let submitted = core.submit(&command, &id, workflow_id.as_deref()).await;
+            let submitted = submitted.map_err(|error| PingError::NotSent { reason: chain(&error) })?;
+            reached(&stage, Stage::Sequenced);
+            let outcome = submitted.outcome().await.ok_or(PingError::Stopped)?;
+            if let Some(reason) = rejection(&outcome) {
+                return Err(PingError::NotConfirmed { domain: domain.clone(), reason });
+            }
+            reached(&stage, Stage::Confirmed);
+            ponged.await.map_err(|_| PingError::Stopped)
+        };
+        match tokio::time::timeout(timeout, succeed).await {
+            Ok(responder) => {
+                Ok(PingSuccess { time: start.elapsed(), responder: responder?, domain: domain.clone() })
+            }
+            Err(_) => Err(PingError::TimedOut {
+                domain: domain.clone(),
+                timeout,
+                stage: stage.into_inner().unwrap_or_else(PoisonError::into_inner).text(&responders),
+            }),
+        }
+    }
+
+    /// Answers pings and pongs of one domain, until there are no more events.
+    pub(crate) async fn react(
+        self: Arc<Self>,
+        core: Arc<Core>,
+        participant: ParticipantId,
+        mut events: mpsc::UnboundedReceiver<Event>,
+    ) {
+        let own = participant.admin_party();
+        let mut replayed = Vec::new();
+        let mut reactions = JoinSet::new();
+        while let Some(event) = events.recv().await {
+            let created = match event {
+                Event::Created { contract, ping, replayed: true, .. } => {
+                    replayed.push((contract, ping));
+                    continue;
+                }
+                Event::Created { contract, ping, .. } => vec![(contract, ping)],
+                // What a replay brought and is still active was not answered before.
+                Event::CaughtUp => std::mem::take(&mut replayed),
+            };
+            for (contract, ping) in created {
+                let Some(reaction) = self.reaction(&own, &contract, *ping) else { continue };
+                while reactions.try_join_next().is_some() {}
+                while reactions.len() >= REACTIONS {
+                    reactions.join_next().await;
+                }
+                reactions.spawn(carry_out(Arc::clone(&core), *contract, reaction).in_current_span());
+            }
+        }
+        reactions.shutdown().await;
+    }
+
+    /// What this participant does about a contract, if anything.
+    fn reaction(&self, own: &PartyId, contract: &Contract, ping: PingContract) -> Option<(String, Command)> {
+        match ping.state {
+            ContractState::Ping { responders, .. } if responders.contains(own) => {
+                let command = Command::Respond { ping: contract.clone(), responder: own.clone() };
+                Some((format!("{}-respond", ping.id), command))
+            }
+            ContractState::Pong { responder } if ping.initiator == *own => {
+                if let Some(waiting) = self.lock().remove(&ping.id) {
+                    // Whoever waited may have gone.
+                    let _ = waiting.send(responder);
+                }
+                Some((format!("{}-ack", ping.id), Command::Ack { pong: contract.clone() }))
+            }
+            ContractState::Ping { .. } | ContractState::Pong { .. } => None,
+        }
+    }
+}
+
+fn reached(stage: &Mutex<Stage>, now: Stage) {
+    *stage.lock().unwrap_or_else(PoisonError::into_inner) = now;
+}
+
+async fn carry_out(core: Arc<Core>, contract: Contract, (command_id, command): (String, Command)) {
+    if active(&core.contracts, &contract.id).is_none() {
+        return;
+    }
+    match core.submit(&command, &command_id, None).await {
+        Ok(submitted) => match submitted.outcome().await.as_ref().and_then(rejection) {
+            None => {}
+            Some(reason) => tracing::info!(command_id, reason, "a step of a ping was rejected"),
+        },
+        Err(error @ SubmitError::NotSequenced(_)) => {
+            tracing::warn!(command_id, error = %chain(&error), "a step of a ping was not sequenced");
+        }
+        Err(error) => tracing::warn!(command_id, error = %chain(&error), "a step of a ping was not sent"),
+    }
+}
+
+/// Why a request was not approved; nothing if it was.
+fn rejection(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Verdict(Verdict::Approve) => None,
+        Outcome::Verdict(Verdict::ParticipantReject(reasons)) => {
+            let reasons = reasons.iter().map(|reason| {
+                let parties: Vec<_> = reason.parties.iter().map(ToString::to_string).collect();
+                let reject = &reason.reject;
+                let (code, cause) = (&reject.error_code, &reject.cause_prefix);
+                format!("{code} for {}: {cause}{}", parties.join(", "), reject.details)
+            });
+            Some(reasons.collect::<Vec<_>>().join("; "))
+        }
+        Outcome::Verdict(Verdict::MediatorReject(reject)) => Some(reject.cause().to_owned()),
+        Outcome::RolledBack(reason) => Some(reason.clone()),
+    }
+}
