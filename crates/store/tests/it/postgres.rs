@@ -2,7 +2,6 @@
 //!
 //! `cargo test -p cantle-store --test it postgres:: -- --ignored` where PostgreSQL's server is installed.
 
-mod cluster;
 mod login;
 mod opening;
 mod outages;
@@ -17,8 +16,7 @@ use cantle_crypto::{KeyPair, SigningKeyScheme, SigningPrivateKey};
 use cantle_store::{
     KeyStore, NodeIdentity, NodeKind, NodeStore, PostgresOptions, PostgresStore, StoredPrivateKey, contract,
 };
-
-use self::cluster::{Cluster, PASSWORD, USER};
+use cantle_testkit::{POSTGRES_PASSWORD as PASSWORD, POSTGRES_USER as USER, PostgresCluster as Cluster};
 
 fn node(name: &str) -> NodeIdentity {
     NodeIdentity { kind: NodeKind::Participant, name: name.parse().unwrap() }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use cantle_store::{KeyStore, OpenError, PostgresOptions, PostgresStore};
 
-use super::cluster::{PASSWORD, write};
 use super::{database, open};
+use cantle_testkit::{POSTGRES_PASSWORD as PASSWORD, write_private as write};
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use cantle_store::{KeyStore, OpenError, PostgresOptions, PostgresSsl, PostgresStore, SslMode, StoreError};
 
-use super::cluster::{Cluster, USER};
 use super::proxy::Proxy;
 use super::{database, insert_private, open, options, pair};
+use cantle_testkit::{POSTGRES_USER as USER, PostgresCluster as Cluster};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Port and database that a process of its own is to hold.

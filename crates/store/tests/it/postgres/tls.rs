@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use cantle_store::{KeyStore, OpenError, PostgresOptions, PostgresSsl, PostgresStore, SslMode};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use super::cluster::{Cluster, USER, write};
 use super::{open, options};
+use cantle_testkit::{POSTGRES_USER as USER, PostgresCluster as Cluster, write_private as write};
 
 struct Authority {
     pem: String,

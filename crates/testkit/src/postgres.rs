@@ -1,7 +1,9 @@
 //! A PostgreSQL server of its own for a test: a new cluster in a temporary folder, gone with it.
 //!
 //! The server will not run as root, so root hands it to the user `postgres`. A shell holds it on a leash: when the
-//! pipe to that shell closes, because the test is over or was killed, the server is stopped.
+//! pipe to that shell closes, because the test is over or was killed, the server is stopped. What does not work ends
+//! the test: without its server it has failed.
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test without its server has failed")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -17,31 +19,36 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use tempfile::TempDir;
 
-pub(crate) const USER: &str = "cantle";
-pub(crate) const PASSWORD: &str = "p@ss: \\word";
+/// Who owns the databases of [`PostgresCluster::create_database`].
+pub const POSTGRES_USER: &str = "cantle";
+/// The password of every user that is created here; hard to write on purpose.
+pub const POSTGRES_PASSWORD: &str = "p@ss: \\word";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Runs the server, and ends it when a line or the end of its input comes.
 const LEASH: &str = r#""$@" & server=$!; read -r line; kill -QUIT "$server"; wait "$server""#;
 
 /// A cluster and, unless it is stopped, its server.
-pub(crate) struct Cluster {
+#[derive(Debug)]
+pub struct PostgresCluster {
     folder: TempDir,
     binaries: PathBuf,
     settings: Vec<String>,
-    pub(crate) port: u16,
+    /// Where it listens on loopback.
+    pub port: u16,
     server: Mutex<Option<Server>>,
 }
 
+#[derive(Debug)]
 struct Server {
     shell: Child,
     leash: Option<ChildStdin>,
     log: Receiver<String>,
 }
 
-impl Cluster {
+impl PostgresCluster {
     /// One server for all tests that leave it alone; it ends with the last of them.
-    pub(crate) fn shared() -> Arc<Self> {
-        static SHARED: LazyLock<Mutex<Weak<Cluster>>> = LazyLock::new(Mutex::default);
+    pub fn shared() -> Arc<Self> {
+        static SHARED: LazyLock<Mutex<Weak<PostgresCluster>>> = LazyLock::new(Mutex::default);
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cluster) = shared.upgrade() {
             return cluster;
@@ -52,12 +59,12 @@ impl Cluster {
     }
 
     /// A server with settings, which may name files of its folder, and rules of who may connect.
-    pub(crate) fn start(settings: impl FnOnce(&Path) -> Vec<String>, rules: Option<&str>) -> Self {
+    pub fn start(settings: impl FnOnce(&Path) -> Vec<String>, rules: Option<&str>) -> Self {
         let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap();
         let binaries = binaries();
         own(folder.path());
         let password = folder.path().join("password");
-        write(&password, "postgres");
+        write_private(&password, "postgres");
         let data = folder.path().join("data");
         let initialized = as_postgres(&binaries.join("initdb"))
             .args(["--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"])
@@ -83,21 +90,22 @@ impl Cluster {
     }
 
     /// Starts a stopped server, on the same port.
-    pub(crate) fn restart(&self) {
+    pub fn restart(&self) {
         assert!(self.try_start(), "the server starts again");
     }
 
     /// Stops the server at once; whoever is connected is cut off.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    pub(crate) fn folder(&self) -> &Path {
+    /// Its folder, with the socket of the same port.
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// A connection of the superuser.
-    pub(crate) async fn admin(&self, database: &str) -> PgConnection {
+    pub async fn admin(&self, database: &str) -> PgConnection {
         PgConnectOptions::new_without_pgpass()
             .host(self.folder.path().to_str().unwrap())
             .port(self.port)
@@ -109,20 +117,21 @@ impl Cluster {
     }
 
     /// Runs SQL as the superuser.
-    pub(crate) async fn run(&self, database: &str, sql: &str) {
+    pub async fn run(&self, database: &str, sql: &str) {
         let mut connection = self.admin(database).await;
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
         sqlx::Connection::close(connection).await.unwrap();
     }
 
-    /// A new, empty database that belongs to [`USER`].
-    pub(crate) async fn create_database(&self, name: &str) {
-        self.create_user(USER).await;
-        self.run("postgres", &format!("CREATE DATABASE {name} OWNER {USER}")).await;
+    /// A new, empty database that belongs to [`POSTGRES_USER`].
+    pub async fn create_database(&self, name: &str) {
+        self.create_user(POSTGRES_USER).await;
+        self.run("postgres", &format!("CREATE DATABASE {name} OWNER {POSTGRES_USER}")).await;
     }
 
-    pub(crate) async fn create_user(&self, name: &str) {
-        let password = PASSWORD.replace('\'', "''");
+    /// A user who may log in with [`POSTGRES_PASSWORD`], if there is none of that name.
+    pub async fn create_user(&self, name: &str) {
+        let password = POSTGRES_PASSWORD.replace('\'', "''");
         let sql = format!(
             "DO $$ BEGIN CREATE ROLE {name} LOGIN PASSWORD '{password}'; \
              EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
@@ -179,14 +188,14 @@ impl Drop for Server {
     }
 }
 
-impl Drop for Cluster {
+impl Drop for PostgresCluster {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
 /// Writes a file that the server may read, and nobody else.
-pub(crate) fn write(path: &Path, content: &str) {
+pub fn write_private(path: &Path, content: &str) {
     fs::File::create(path).unwrap().write_all(content.as_bytes()).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     own(path);
