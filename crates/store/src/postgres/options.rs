@@ -1,7 +1,8 @@
 //! How to reach a PostgreSQL database, in the words of Canton's configuration, and what the driver makes of it.
 //!
 //! Certificates and keys may be PEM or, as the JDBC driver wants a key, DER. The driver's `allow` means `prefer`: it
-//! encrypts where the server can.
+//! encrypts where the server can. Where no authority is named, the one in `~/.postgresql/root.crt` is taken, as by the
+//! JDBC driver.
 //! Sources: <https://docs.daml.com/2.10.0/canton/usermanual/persistence.html#postgres>,
 //! <https://www.postgresql.org/docs/current/libpq-ssl.html>.
 
@@ -48,7 +49,8 @@ pub enum SslMode {
 pub struct PostgresSsl {
     /// Whether and how.
     pub mode: SslMode,
-    /// Certificates of authorities that the server's certificate may be of, besides the public ones.
+    /// Certificates of authorities that the server's certificate may be of, besides the public ones. `None`: those in
+    /// `~/.postgresql/root.crt`, where there is such a file and certificates are checked.
     pub root_cert: Option<PathBuf>,
     /// The client's certificate.
     pub cert: Option<PathBuf>,
@@ -179,7 +181,7 @@ impl PostgresSsl {
             SslMode::VerifyFull => PgSslMode::VerifyFull,
         });
         let root = "holds the certificates that the server's is checked against";
-        match (&self.root_cert, self.mode) {
+        match (&self.root_cert.clone().or_else(|| self.usual_root_cert()), self.mode) {
             (Some(path), _) => {
                 driver = driver.ssl_root_cert_from_pem(read_pem(path, "CERTIFICATE", root)?.to_vec())
             }
@@ -204,6 +206,15 @@ impl PostgresSsl {
             }
         }
         Ok(driver)
+    }
+
+    /// The user's own file of authorities, where certificates are checked and there is one.
+    fn usual_root_cert(&self) -> Option<PathBuf> {
+        if !matches!(self.mode, SslMode::VerifyCa | SslMode::VerifyFull) {
+            return None;
+        }
+        let path = std::env::home_dir()?.join(".postgresql/root.crt");
+        path.is_file().then_some(path)
     }
 }
 
