@@ -1,24 +1,53 @@
-//! The store that a node's configuration names.
+//! The store that a node's configuration names: SQLite or PostgreSQL.
+//!
+//! A database that cannot be reached ends the start, as Canton's default is; with `fail-fast-on-startup = no` the node
+//! waits for it, and says so in the log.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use cantle_config::{NodeConfig, StorageBackend};
+use cantle_config::{NodeConfig, PostgresConfig, SslMode as Ssl, StorageBackend, StorageParameters};
 use cantle_store::{
-    Access, MigrateOnStart, NodeIdentity, NodeKind, NodeStore, OpenError, SqliteLocation, SqliteOptions,
-    SqliteStore,
+    Access, MigrateOnStart, NodeIdentity, NodeKind, NodeStore, OpenError, PostgresOptions, PostgresSsl,
+    PostgresStore, SqliteLocation, SqliteOptions, SqliteStore, SslMode,
 };
+use tracing::warn;
+
+/// The first pause before a database that cannot be reached is tried again; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A node's store, and how to close it.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenStore {
     pub(crate) store: Arc<dyn NodeStore>,
-    sqlite: SqliteStore,
+    database: Database,
+}
+
+#[derive(Clone, Debug)]
+enum Database {
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
 }
 
 impl OpenStore {
     /// Waits for running calls and lets another process have the database.
     pub(crate) async fn close(&self) {
-        self.sqlite.close().await;
+        match &self.database {
+            Database::Sqlite(sqlite) => sqlite.close().await,
+            Database::Postgres(postgres) => postgres.close().await,
+        }
+    }
+}
+
+impl From<SqliteStore> for OpenStore {
+    fn from(sqlite: SqliteStore) -> Self {
+        Self { store: Arc::new(sqlite.clone()), database: Database::Sqlite(sqlite) }
+    }
+}
+
+impl From<PostgresStore> for OpenStore {
+    fn from(postgres: PostgresStore) -> Self {
+        Self { store: Arc::new(postgres.clone()), database: Database::Postgres(postgres) }
     }
 }
 
@@ -35,20 +64,81 @@ pub(crate) fn identity(config: &NodeConfig) -> NodeIdentity {
     NodeIdentity { kind, name: config.name.clone() }
 }
 
-/// Opens the store of a node.
+/// Opens the store of a node. For a look at it nobody waits.
 pub(crate) async fn open(
     config: &NodeConfig,
     data_dir: &Path,
     access: Access,
 ) -> Result<OpenStore, OpenError> {
+    let wait = access == Access::ReadWrite && !config.storage.parameters.fail_fast_on_startup;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let error = match open_once(config, data_dir, access).await {
+            Err(error) if wait && error.retryable() => error,
+            opened => return opened,
+        };
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        warn!(
+            "{} waits for its database, next attempt in {} ms: {error}{cause}",
+            identity(config),
+            pause.as_millis()
+        );
+        tokio::time::sleep(pause).await;
+        pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn open_once(config: &NodeConfig, data_dir: &Path, access: Access) -> Result<OpenStore, OpenError> {
     let node = identity(config);
-    let location = match (&config.storage.backend, config.storage.sqlite_file(data_dir, &config.name)) {
-        (StorageBackend::Sqlite { .. }, Some(file)) => SqliteLocation::File(file),
-        // PostgreSQL is refused before: `Config::startable`.
-        _ => SqliteLocation::Memory,
+    let parameters = &config.storage.parameters;
+    let migrate = if parameters.migrate_and_start { MigrateOnStart::Yes } else { MigrateOnStart::No };
+    let location = match &config.storage.backend {
+        StorageBackend::Postgres(postgres) => {
+            let options = PostgresOptions { migrate, access, ..postgres_options(node, postgres, parameters) };
+            return Ok(PostgresStore::open(options).await?.into());
+        }
+        StorageBackend::Memory => SqliteLocation::Memory,
+        StorageBackend::Sqlite { .. } => match config.storage.sqlite_file(data_dir, &config.name) {
+            Some(file) => SqliteLocation::File(file),
+            None => SqliteLocation::Memory,
+        },
     };
-    let migrate =
-        if config.storage.parameters.migrate_and_start { MigrateOnStart::Yes } else { MigrateOnStart::No };
-    let sqlite = SqliteStore::open(SqliteOptions { location, node, migrate, access }).await?;
-    Ok(OpenStore { store: Arc::new(sqlite.clone()), sqlite })
+    Ok(SqliteStore::open(SqliteOptions { location, node, migrate, access }).await?.into())
+}
+
+fn postgres_options(
+    node: NodeIdentity,
+    config: &PostgresConfig,
+    parameters: &StorageParameters,
+) -> PostgresOptions {
+    PostgresOptions {
+        port: config.port,
+        database: config.database.clone(),
+        user: config.user.clone(),
+        password: config.password.clone(),
+        passfile: config.passfile.clone(),
+        ssl: PostgresSsl {
+            mode: ssl_mode(config.ssl_mode),
+            root_cert: config.ssl_root_cert.clone(),
+            cert: config.ssl_cert.clone(),
+            key: config.ssl_key.clone(),
+        },
+        schema: config.schema.clone(),
+        application_name: config.application_name.clone(),
+        connection_timeout: parameters.connection_timeout,
+        max_connections: parameters.max_connections,
+        warn_on_slow_query: parameters.warn_on_slow_query,
+        ..PostgresOptions::new(&config.host, node)
+    }
+}
+
+fn ssl_mode(mode: Ssl) -> SslMode {
+    match mode {
+        Ssl::Disable => SslMode::Disable,
+        Ssl::Allow => SslMode::Allow,
+        Ssl::Prefer => SslMode::Prefer,
+        Ssl::Require => SslMode::Require,
+        Ssl::VerifyCa => SslMode::VerifyCa,
+        Ssl::VerifyFull => SslMode::VerifyFull,
+    }
 }

@@ -163,7 +163,10 @@ where
                 .to_owned(),
         ));
     }
-    let running = nodes::start(&config, global, level).await?;
+    let running = tokio::select! {
+        running = nodes::start(&config, global, level) => running?,
+        () = stop.requested() => return Ok(()),
+    };
     let options = tokio::select! {
         options = settled(&running, &config) => options.map(Some),
         () = stop.requested() => Ok(None),

@@ -18,7 +18,11 @@ pub(crate) async fn run(bootstrap: &Bootstrap, global: &Global, level: LevelCont
         ));
     }
     let script = console::read_script(bootstrap.bootstrap.as_deref())?;
-    let running = nodes::start(&config, global, level).await?;
+    // A node may wait for its database before it is up.
+    let running = tokio::select! {
+        running = nodes::start(&config, global, level) => running?,
+        () = stop.requested() => return Ok(()),
+    };
     let ended = tokio::select! {
         () = stop.requested() => Ok(()),
         ended = live(&running, &config, script) => ended,

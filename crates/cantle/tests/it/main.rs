@@ -5,6 +5,7 @@
 
 mod automatic;
 mod cli;
+mod postgres;
 mod pregenerated;
 mod providers;
 mod support;

@@ -54,7 +54,7 @@ static PROCESSING_TIMEOUTS: Section = Section::new(&[
     ignored("shutdown-short", ENDLESS, "a node has ten seconds to stop"),
     ignored("closing", ENDLESS, "a node has ten seconds to stop"),
     ignored("inspection", ENDLESS, TUNING),
-    used("storage-max-retry-interval", ENDLESS),
+    ignored("storage-max-retry-interval", ENDLESS, TUNING),
     ignored("verify-active", ENDLESS, TUNING),
     ignored("active-init", ENDLESS, TUNING),
     ignored("slow-future-warn", ENDLESS, JVM),
@@ -99,8 +99,6 @@ pub struct Parameters {
     pub console_timeouts: ConsoleTimeouts,
     /// How long a call over the network may take. Default 2 min.
     pub network_timeout: Option<Duration>,
-    /// The longest pause between retries of the storage. Default 10 s.
-    pub storage_max_retry_interval: Option<Duration>,
     /// How long asking a sequencer for itself may take. Default 30 s.
     pub sequencer_info_timeout: Option<Duration>,
     /// How long a topology transaction may take to be dispatched. Default 30 s.
@@ -178,7 +176,6 @@ pub(crate) fn parameters(parameters: &Cursor<'_>) -> Parameters {
             testing_bong: or_seconds(&console, "testing-bong", 60),
         },
         network_timeout: or_seconds(&processing, "network", 120),
-        storage_max_retry_interval: or_seconds(&processing, "storage-max-retry-interval", 10),
         sequencer_info_timeout: or_seconds(&processing, "sequencer-info", 30),
         topology_dispatching_timeout: or_seconds(&processing, "topology-dispatching", 30),
         retention: RetentionDefaults {

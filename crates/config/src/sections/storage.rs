@@ -135,10 +135,7 @@ pub(crate) fn storage(storage: &Cursor<'_>) -> StorageConfig {
     let config = storage.at("config");
     let backend = match storage.tag(&STORAGE) {
         Some("memory") => StorageBackend::Memory,
-        Some("postgres") => {
-            storage.gap("storage in PostgreSQL", "write storage.type = sqlite");
-            StorageBackend::Postgres(Box::new(postgres::postgres(&config)))
-        }
+        Some("postgres") => StorageBackend::Postgres(Box::new(postgres::postgres(&config))),
         _ => {
             let (outer, inner) = (storage.at("file"), config.at("file"));
             if outer.is_set() && inner.is_set() {

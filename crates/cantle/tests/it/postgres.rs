@@ -1,0 +1,175 @@
+//! Nodes that keep their data in PostgreSQL, by Canton's keys, on a server of the tests' own.
+//!
+//! `cargo test -p cantle --test it postgres:: -- --ignored` where PostgreSQL's server is installed.
+
+use std::{path::PathBuf, sync::Arc};
+
+use cantle_testkit::{POSTGRES_PASSWORD, POSTGRES_USER, Process, write_private};
+
+use crate::support::{SIX, SOON, Workplace, count_keys};
+
+type Cluster = Arc<cantle_testkit::PostgresCluster>;
+
+/// A server with a database of that name.
+async fn database(name: &str) -> Cluster {
+    let cluster = cantle_testkit::PostgresCluster::shared();
+    cluster.create_database(name).await;
+    cluster
+}
+
+/// The storage of Canton's own sample files: a data source of Hikari with properties.
+fn hikari(cluster: &Cluster, database: &str) -> String {
+    let password = POSTGRES_PASSWORD.replace('\\', "\\\\");
+    format!(
+        r#"storage {{
+          type = postgres
+          config {{
+            dataSourceClass = "org.postgresql.ds.PGSimpleDataSource"
+            properties {{
+              serverName = 127.0.0.1
+              portNumber = "{}"
+              databaseName = {database}
+              user = {POSTGRES_USER}
+              password = "{password}"
+            }}
+          }}
+        }}"#,
+        cluster.port
+    )
+}
+
+/// The same database by its URL, the password in a file.
+fn url(workplace: &Workplace, cluster: &Cluster, database: &str, more: &str) -> String {
+    let passfile = workplace.path("passwords");
+    let password = POSTGRES_PASSWORD.replace('\\', "\\\\").replace(':', "\\:");
+    write_private(
+        &passfile,
+        &format!("# host:port:database:user:password\n*:*:*:{POSTGRES_USER}:{password}\n"),
+    );
+    format!(
+        r#"storage {{
+          type = postgres
+          config {{
+            url = "jdbc:postgresql://127.0.0.1:{}/{database}?user={POSTGRES_USER}&currentSchema=public"
+            properties.passfile = "{}"
+          }}
+          {more}
+        }}"#,
+        cluster.port,
+        passfile.display()
+    )
+}
+
+fn node(workplace: &Workplace, name: &str, storage: &str) -> PathBuf {
+    workplace.write(&format!("{name}.conf"), &format!("canton.participants.{name} {{ {storage} }}"))
+}
+
+/// What `daemon` says when it does not start.
+fn refusal(workplace: &Workplace, config: &std::path::Path) -> String {
+    let finished = workplace.finish(&["daemon", "-c", config.to_str().unwrap()]);
+    assert_eq!(finished.status.code(), Some(1), "{}", finished.stderr);
+    assert!(!finished.stderr.contains(POSTGRES_PASSWORD), "{}", finished.stderr);
+    finished.stderr
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_node_keeps_its_identity_in_postgresql_by_properties_and_by_url() {
+    let cluster = database("identity").await;
+    let workplace = Workplace::new(SIX);
+    let properties =
+        workplace.config(&format!("canton.participants.participant1 {{ {} }}", hikari(&cluster, "identity")));
+    let (daemon, ready) = workplace.daemon(&properties, "ready: participant participant1");
+    let keys = workplace.keys(&properties);
+    assert_eq!(keys.len(), 3, "read while the node runs");
+    daemon.terminate(SOON).unwrap();
+
+    let storage = url(&workplace, &cluster, "identity", "");
+    let by_url = workplace.config(&format!("canton.participants.participant1 {{ {storage} }}"));
+    let (daemon, again) = workplace.daemon(&by_url, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(again, ready, "the same identity");
+    assert_eq!(workplace.keys(&by_url), keys);
+    assert_eq!(count_keys(&workplace.client("operator")).await, 3, "nothing was made again");
+    assert!(!workplace.path("cantle-data").exists(), "no file beside the database");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_database_has_one_process_and_one_node() {
+    let cluster = database("exclusive").await;
+    let workplace = Workplace::new(SIX);
+    let first = node(&workplace, "participant1", &hikari(&cluster, "exclusive"));
+    let (daemon, _) = workplace.daemon(&first, "ready: participant participant1");
+    let refused = refusal(&workplace, &first);
+    assert!(refused.contains("in use by participant participant1"), "{refused}");
+    daemon.terminate(SOON).unwrap();
+    let second = node(&workplace, "participant2", &hikari(&cluster, "exclusive"));
+    let refused = refusal(&workplace, &second);
+    assert!(refused.contains("belongs to participant participant1"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn schemas_of_one_database_are_databases_of_their_own() {
+    let cluster = database("schemas").await;
+    let workplace = Workplace::new(SIX);
+    let mut text = String::new();
+    for (name, schema) in [("participant1", "one"), ("participant2", "two")] {
+        cluster.run("schemas", &format!("CREATE SCHEMA {schema} AUTHORIZATION {POSTGRES_USER}")).await;
+        text += &format!(
+            "canton.participants.{name} {{ {}, storage.config.properties.currentSchema = {schema} }}\n",
+            hikari(&cluster, "schemas")
+        );
+    }
+    let config = workplace.write("both.conf", &text);
+    let (mut daemon, _) = workplace.daemon(&config, "listening: participant participant2");
+    // Both may become ready in either order, and the lines before are gone.
+    let ready = daemon.wait_for("ready: participant", SOON).unwrap();
+    let other = daemon.wait_for("ready: participant", SOON).unwrap();
+    assert_ne!(ready, other);
+    daemon.terminate(SOON).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_due_migration_is_refused_with_its_remedy() {
+    let cluster = database("migration").await;
+    let workplace = Workplace::new(SIX);
+    let config = node(&workplace, "participant1", &hikari(&cluster, "migration"));
+    let (daemon, _) = workplace.daemon(&config, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    cluster.run("migration", "DELETE FROM _sqlx_migrations WHERE version > 1").await;
+    let refused = refusal(&workplace, &config);
+    for text in ["has schema version 1", "needs a migration", "storage.parameters.migrate-and-start = yes"] {
+        assert!(refused.contains(text), "no {text:?} in {refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_node_waits_for_its_database_where_it_is_told_to() {
+    let cluster = Arc::new(cantle_testkit::PostgresCluster::start(|_| Vec::new(), None));
+    cluster.create_database("late").await;
+    cluster.stop();
+    let workplace = Workplace::new(SIX);
+    let impatient = node(&workplace, "participant1", &url(&workplace, &cluster, "late", ""));
+    let refused = refusal(&workplace, &impatient);
+    assert!(refused.contains("is not available"), "{refused}");
+
+    let patient = "parameters.fail-fast-on-startup = no";
+    let config = node(&workplace, "participant1", &url(&workplace, &cluster, "late", patient));
+    let mut command = workplace.cantle();
+    command.arg("daemon").arg("-c").arg(&config);
+    let mut daemon = Process::spawn(&mut command).unwrap();
+    daemon.wait_for("waits for its database", SOON).unwrap();
+    cluster.restart();
+    daemon.wait_for("ready: participant participant1", SOON).unwrap();
+    daemon.terminate(SOON).unwrap();
+
+    cluster.stop();
+    let mut daemon = Process::spawn(&mut command).unwrap();
+    daemon.wait_for("waits for its database", SOON).unwrap();
+    let finished = daemon.terminate(SOON).unwrap();
+    assert!(finished.status.success(), "it can be stopped while it waits: {}", finished.stderr);
+}
