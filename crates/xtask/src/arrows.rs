@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 /// Crate (without the prefix) → crates of ours that it may depend on.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("types", &[]),
+    ("transport", &[]),
     ("proto", &["types"]),
     ("hocon", &[]),
     ("config", &["types", "hocon"]),
@@ -58,6 +59,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "node",
         &[
             "types",
+            "transport",
             "proto",
             "config",
             "crypto",
@@ -77,10 +79,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "admin-api",
         ],
     ),
-    ("console", &["types", "proto"]),
+    ("console", &["types", "transport", "proto"]),
     (
         "cantle",
-        &["types", "proto", "hocon", "config", "crypto", "kms", "kms-server", "store", "node", "console"],
+        &[
+            "types",
+            "transport",
+            "proto",
+            "hocon",
+            "config",
+            "crypto",
+            "kms",
+            "kms-server",
+            "store",
+            "node",
+            "console",
+        ],
     ),
     ("testkit", &[]),
     (
