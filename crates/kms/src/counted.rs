@@ -24,6 +24,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// How a request ended that failed with `error`, or did not fail.
+    pub(crate) fn of(error: Option<&KmsError>) -> Self {
+        match error {
+            None => Self::Answered,
+            Some(error) if error.surely_not_executed() => Self::Refused,
+            Some(_) => Self::Unknown,
+        }
+    }
+
     /// All outcomes.
     pub const ALL: [Self; 3] = [Self::Answered, Self::Refused, Self::Unknown];
 
@@ -117,11 +126,7 @@ struct Pending<'a> {
 
 impl Pending<'_> {
     fn end<T>(mut self, result: Result<T, KmsError>) -> Result<T, KmsError> {
-        self.outcome = match &result {
-            Ok(_) => Outcome::Answered,
-            Err(error) if error.surely_not_executed() => Outcome::Refused,
-            Err(_) => Outcome::Unknown,
-        };
+        self.outcome = Outcome::of(result.as_ref().err());
         result
     }
 }

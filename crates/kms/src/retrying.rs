@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use tracing::warn;
 use zeroize::Zeroizing;
 
+use crate::waits::Waiting;
 use crate::{
-    CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsPublicKey, Operation,
-    Reply, SigningAlgorithm, backoff,
+    CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsMetrics, KmsPublicKey,
+    Operation, Reply, SigningAlgorithm, Waits, backoff,
 };
 
 /// How often and how long to try again: Canton's `crypto.kms.retries.failures`.
@@ -47,22 +48,45 @@ impl Default for RetryOptions {
 pub struct Retrying {
     inner: Arc<dyn Kms>,
     options: RetryOptions,
+    metrics: Option<KmsMetrics>,
+    waits: Waits,
 }
 
 impl Retrying {
     /// Repeats what goes to `inner`.
     pub fn new(inner: Arc<dyn Kms>, options: RetryOptions) -> Self {
-        Self { inner, options }
+        Self { inner, options, metrics: None, waits: Waits::default() }
+    }
+
+    /// The same, with its retries counted.
+    #[must_use]
+    pub fn metered(self, metrics: KmsMetrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
+    /// The requests that are being repeated.
+    pub fn waits(&self) -> Waits {
+        self.waits.clone()
     }
 
     fn attempts(&self) -> Attempts<'_> {
-        Attempts { options: &self.options, started: Instant::now(), retries: 0 }
+        Attempts {
+            options: &self.options,
+            metrics: self.metrics.as_ref(),
+            waits: &self.waits,
+            waiting: None,
+            started: Instant::now(),
+            retries: 0,
+        }
     }
 }
 
 /// The attempts of one request.
 struct Attempts<'a> {
     options: &'a RetryOptions,
+    metrics: Option<&'a KmsMetrics>,
+    waits: &'a Waits,
+    waiting: Option<Waiting>,
     started: Instant,
     retries: u32,
 }
@@ -82,6 +106,13 @@ impl Attempts<'_> {
             return Err(error);
         };
         self.retries = self.retries.saturating_add(1);
+        if let Some(metrics) = self.metrics {
+            metrics.retried(&error);
+        }
+        match &self.waiting {
+            Some(waiting) => waiting.again(&error),
+            None => self.waiting = Some(self.waits.enter(self.started, &error)),
+        }
         let limit = match self.options.max_retries {
             Some(max) => format!("of at most {max}"),
             None => "without limit".to_owned(),
@@ -245,6 +276,31 @@ mod tests {
         let error = stack.kms.create_key(&request).await.unwrap_err();
         assert!(matches!(error, KmsError::Throttled { .. }));
         assert!(stack.counted.counts().of(Operation::CreateKey) > 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_repeated_is_listed_until_it_ends() {
+        let stack = stack(RetryOptions { max_retries: None, ..FAST });
+        let key = signing_key(&stack).await;
+        stack.fake.fail_next(Operation::DescribeKey, usize::MAX, Fault::Throttled);
+        let waits = stack.kms.waits();
+        let kms = stack.kms.clone();
+        let asking = tokio::spawn(async move { kms.describe_key(&key).await });
+        let listed = tokio::time::timeout(Duration::from_secs(30), async {
+            loop {
+                match waits.list().first() {
+                    Some(wait) if wait.retries > 1 => return wait.clone(),
+                    _ => tokio::task::yield_now().await,
+                }
+            }
+        });
+        let wait = listed.await.unwrap();
+        assert_eq!((wait.operation, wait.code.as_str()), (Operation::DescribeKey, "ThrottlingException"));
+        assert!(wait.to_string().starts_with("DescribeKey repeated "), "{wait}");
+        stack.fake.fail_next(Operation::DescribeKey, 0, Fault::Throttled);
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled());
+        assert!(waits.list().is_empty());
     }
 
     #[tokio::test]
