@@ -12,6 +12,7 @@ mod connection;
 mod creation;
 mod error;
 mod key;
+mod metered;
 mod postgres;
 mod role;
 mod sequencer;
@@ -29,6 +30,7 @@ pub use key::{
     CryptoProvider, Deletion, Insertion, KeyOrigin, KeyStore, KmsMetadata, PrivateKeyEntry, StoredPrivateKey,
     StoredPublicKey,
 };
+pub use metered::Metered;
 pub use postgres::{PostgresOptions, PostgresSsl, PostgresStore, SslMode};
 pub use role::{RoleSetting, RoleStore};
 pub use sequencer::{
