@@ -3,8 +3,11 @@
 //! Finds keys that were disabled, deleted or taken away while the node was down. It does not try a signature, which
 //! would cost one at every start.
 
+use std::time::Duration;
+
 use cantle_kms::{KeyState, Kms, KmsError, KmsKeyId, KmsKeyIdError};
 use futures::StreamExt;
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::VaultError;
 use crate::info::{KeyFilter, PrivateKeyInfo};
@@ -89,21 +92,27 @@ impl Vault {
     /// Only if the keys cannot be listed: what is wrong with one key stands beside it.
     pub async fn check_keys(&self) -> Result<Vec<KeyCheck>, VaultError> {
         let infos = self.private_keys(&KeyFilter::default()).await?;
-        let deadline = tokio::time::Instant::now() + self.inner.options.key_check_timeout;
-        let checks = infos.into_iter().map(|info| async move {
-            let outcome = match (&self.inner.backend, &info.kms) {
-                (VaultBackend::Kms(kms), Some(metadata)) => {
-                    let described =
-                        tokio::time::timeout_at(deadline, describe(&**kms, &metadata.kms_key_id)).await;
-                    described.unwrap_or_else(|_| {
-                        Err(KeyCheckError::TimedOut { kms_key_id: metadata.kms_key_id.clone() })
-                    })
-                }
-                _ => Ok(KeyStatus::InStore),
-            };
-            KeyCheck { info, outcome }
-        });
+        let deadline = Instant::now() + self.inner.options.key_check_timeout;
+        let checks = infos.into_iter().map(|info| self.check_until(info, deadline));
         Ok(futures::stream::iter(checks).buffered(SIDE_BY_SIDE).collect().await)
+    }
+
+    /// The same of one of its keys, for at most `patience`.
+    pub async fn check_key(&self, info: PrivateKeyInfo, patience: Duration) -> KeyCheck {
+        self.check_until(info, Instant::now() + patience).await
+    }
+
+    async fn check_until(&self, info: PrivateKeyInfo, deadline: Instant) -> KeyCheck {
+        let outcome = match (&self.inner.backend, &info.kms) {
+            (VaultBackend::Kms(kms), Some(metadata)) => {
+                let described = timeout_at(deadline, describe(&**kms, &metadata.kms_key_id)).await;
+                described.unwrap_or_else(|_| {
+                    Err(KeyCheckError::TimedOut { kms_key_id: metadata.kms_key_id.clone() })
+                })
+            }
+            _ => Ok(KeyStatus::InStore),
+        };
+        KeyCheck { info, outcome }
     }
 }
 
