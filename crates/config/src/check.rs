@@ -286,6 +286,10 @@ impl Checker<'_> {
                     self.sink.ignore(&value.origin, &below, reason);
                     Around::Ignored
                 }
+                Reader::Later(reason) if around == Around::Read && !value.is_null() => {
+                    self.sink.ignore(&value.origin, &below, reason);
+                    around
+                }
                 Reader::Refused(reason) if around == Around::Read && !value.is_null() => {
                     self.sink.fault(&value.origin, &below, Problem::Refused { reason: reason.to_owned() });
                     continue;
@@ -346,7 +350,8 @@ fn inward(name: &str, section: &'static Section, reads: Reads, depth: usize) -> 
             _ => vec![],
         }
     };
-    let looked_at = |key: &&Key| reads == Reads::Anybody || key.reader == Reader::Cantle;
+    let looked_at =
+        |key: &&Key| reads == Reads::Anybody || matches!(key.reader, Reader::Cantle | Reader::Later(_));
     let sections = || {
         let keys = section.keys.iter().filter(looked_at);
         keys.flat_map(|key| below(&key.kind).into_iter().map(|section| (key.name, section)))

@@ -164,17 +164,22 @@ impl Config {
         participants.chain(domains).chain(managers).chain(sequencers).chain(mediators)
     }
 
-    /// Whether no node is configured, of this process or of others.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        let remote = [
+    /// All nodes of other processes, in the same order.
+    pub fn remote_nodes(&self) -> impl Iterator<Item = &RemoteNodeConfig> {
+        let kinds = [
             &self.remote_participants,
             &self.remote_domains,
             &self.remote_domain_managers,
             &self.remote_sequencers,
             &self.remote_mediators,
         ];
-        self.nodes().next().is_none() && remote.iter().all(|nodes| nodes.is_empty())
+        kinds.into_iter().flat_map(IndexMap::values)
+    }
+
+    /// Whether no node is configured, of this process or of others.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes().next().is_none() && self.remote_nodes().next().is_none()
     }
 
     /// Decodes the value of `canton`.
@@ -198,7 +203,7 @@ impl Config {
     }
 }
 
-fn decode(canton: &Cursor<'_>) -> Config {
+pub(crate) fn decode(canton: &Cursor<'_>) -> Config {
     let parameters = parameters::parameters(&canton.at("parameters"));
     let names = validate::names(canton);
     let non_standard = parameters.non_standard_config;

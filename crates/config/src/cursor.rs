@@ -27,6 +27,9 @@ pub(crate) struct Sink {
     ignored: RefCell<Vec<IgnoredKey>>,
     warnings: RefCell<Vec<Warning>>,
     gaps: RefCell<Vec<Gap>>,
+    /// The places that a decoder has looked at.
+    #[cfg(test)]
+    pub(crate) looked_at: RefCell<HashSet<Path>>,
 }
 
 impl Sink {
@@ -60,7 +63,7 @@ impl Sink {
     }
 
     pub(crate) fn into_parts(self) -> (Vec<Fault>, Vec<IgnoredKey>, Vec<Warning>, Vec<Gap>) {
-        let Self { faults, ignored, warnings, gaps, places: _ } = self;
+        let Self { faults, ignored, warnings, gaps, .. } = self;
         (faults.into_inner(), ignored.into_inner(), warnings.into_inner(), gaps.into_inner())
     }
 }
@@ -87,6 +90,8 @@ impl<'a> Cursor<'a> {
 
     fn below(&self, key: &str, value: Option<&'a Value>) -> Self {
         let origin = value.map_or_else(|| self.origin.clone(), |value| value.origin.clone());
+        #[cfg(test)]
+        self.sink.looked_at.borrow_mut().insert(self.path.child(key));
         Self { value, origin, path: self.path.child(key), sink: self.sink }
     }
 

@@ -1,10 +1,12 @@
-//! Every key of the tables with every shape of value: nothing panics, and no known key is unknown.
+//! Every key of the tables with every shape of value: nothing panics, no known key is unknown, and every key is read or
+//! named as one that is not.
 
 use cantle_hocon::{Kind as Shape, Object, Origin, Path, Value};
 
-use crate::config::{Config, ROOT};
+use crate::config::{Config, ROOT, decode};
+use crate::cursor::{Cursor, Sink};
 use crate::fault::Problem;
-use crate::schema::{Kind, TAG};
+use crate::schema::{Kind, Presence, Reader, Section, TAG};
 
 fn value(shape: Shape) -> Value {
     Value::new(shape, Origin::new("test").at(1, 1))
@@ -109,4 +111,92 @@ fn a_document_of_nothing_but_faults_is_cut_short() {
     let errors = Config::decode(object(entries)).unwrap_err();
     assert_eq!((errors.len(), errors.faults().len(), errors.omitted()), (5000, 200, 4800));
     assert!(errors.to_string().ends_with("and 4800 more"));
+}
+
+/// A value that fits, with everything that must not be left out.
+fn fitting(kind: &Kind) -> Value {
+    match *kind {
+        Kind::Section(section) => object(required(section)),
+        Kind::Tagged(tagged) => {
+            let tag = tagged.variants.first().map(|(tag, section)| (*tag, *section));
+            let (tag, section) = tag.expect("there is a variant");
+            object(required(section).chain([(TAG.to_owned(), text(tag))]))
+        }
+        Kind::Map(_) => object([]),
+        Kind::List(_) => value(Shape::Array(vec![])),
+        Kind::Bool => value(Shape::Bool(true)),
+        Kind::Int(min, max) => text(&min.max(1).min(max).to_string()),
+        Kind::Double => text("0.5"),
+        Kind::Port => text("7"),
+        Kind::Bytes => text("1024"),
+        Kind::Duration(_) => text("10 s"),
+        Kind::Choice(words) => text(words.first().expect("there is a word")),
+        Kind::File => text("Cargo.toml"),
+        Kind::Any | Kind::Text | Kind::Secret => text("x"),
+    }
+}
+
+fn required(section: &'static Section) -> impl Iterator<Item = (String, Value)> {
+    let keys = section.keys.iter().filter(|key| key.presence == Presence::Required);
+    keys.map(|key| (key.name.to_owned(), fitting(&key.kind)))
+}
+
+/// Collects the keys that are said to be read and that no decoder looks at.
+fn unread(kind: &Kind, path: &Path, wrap: Wrap<'_>, found: &mut Vec<Path>) {
+    let mut keys = |section: &'static Section, tag: Option<&str>| {
+        for key in section.keys {
+            if !matches!(key.reader, Reader::Cantle | Reader::Later(_)) {
+                continue;
+            }
+            let wrap = |inner: Value| {
+                let others = required(section).filter(|(name, _)| name != key.name);
+                let tag = tag.map(|tag| (TAG.to_owned(), text(tag)));
+                wrap(object(others.chain(tag).chain([(key.name.to_owned(), inner)])))
+            };
+            let path = path.child(key.name);
+            // Of a section its keys are asked for.
+            let section = matches!(key.kind, Kind::Section(_) | Kind::Tagged(_));
+            if !section && !is_looked_at(&path, wrap(fitting(&key.kind))) {
+                found.push(path.clone());
+            }
+            unread(&key.kind, &path, &wrap, found);
+        }
+    };
+    match *kind {
+        Kind::Section(section) => keys(section, None),
+        Kind::Tagged(tagged) => tagged.variants.iter().for_each(|(tag, section)| keys(section, Some(tag))),
+        Kind::Map(element) => {
+            let wrap = |inner: Value| wrap(object([("n".to_owned(), inner)]));
+            unread(element, &path.child("n"), &wrap, found);
+        }
+        Kind::List(element) => {
+            let wrap = |inner: Value| wrap(value(Shape::Array(vec![inner])));
+            unread(element, &path.child("0"), &wrap, found);
+        }
+        _ => {}
+    }
+}
+
+/// Whether a decoder looks at the place, or names a section around it as one that is not read.
+fn is_looked_at(path: &Path, document: Value) -> bool {
+    let sink = Sink::default();
+    let root = Path::key("canton");
+    drop(decode(&Cursor::new(&document, root, &sink)));
+    if sink.looked_at.borrow().contains(path) {
+        return true;
+    }
+    let (_, ignored, ..) = sink.into_parts();
+    ignored.iter().any(|key| {
+        path.elements().zip(key.path.elements()).all(|(a, b)| a == b) && {
+            path.elements().count() >= key.path.elements().count()
+        }
+    })
+}
+
+#[test]
+fn every_key_is_read_or_named_as_unread() {
+    let mut found = Vec::new();
+    unread(&Kind::Section(&ROOT), &Path::key("canton"), &|inner| inner, &mut found);
+    let found: Vec<String> = found.iter().map(Path::to_string).collect();
+    assert!(found.is_empty(), "no decoder reads {} keys:\n{}", found.len(), found.join("\n"));
 }

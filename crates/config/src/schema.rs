@@ -32,6 +32,8 @@ pub(crate) enum Reader {
     Cantle,
     /// Only something that Cantle does not have; the reason ends the sentence "it is ignored: …".
     Nobody(&'static str),
+    /// Cantle reads and checks it, and does nothing with it yet; the reason ends the same sentence.
+    Later(&'static str),
     /// It is a fault to set it here; the sentence says why and what to do.
     Refused(&'static str),
 }
@@ -120,6 +122,8 @@ pub(crate) const DAML: &str = "only the Daml engine and the Ledger API use it";
 pub(crate) const JVM: &str = "only a Java virtual machine uses it";
 /// Why tuning parameters of Canton's own implementation are ignored.
 pub(crate) const TUNING: &str = "it tunes Canton's implementation, Cantle's sizes itself";
+/// Why keys for protocol versions under development are ignored.
+pub(crate) const NO_OTHERS: &str = "protocol versions 5 and 7 are stable, there are no others here";
 /// Why keys of replicated nodes are ignored.
 pub(crate) const REPLICAS: &str = "Cantle runs one process a node, without replicas";
 
@@ -208,6 +212,11 @@ pub(crate) const fn used(name: &'static str, kind: Kind) -> Key {
 /// A key that is known and ignored, with one of the reasons above.
 pub(crate) const fn ignored(name: &'static str, kind: Kind, reason: &'static str) -> Key {
     Key { name, kind, reader: Reader::Nobody(reason), presence: Presence::Optional }
+}
+
+/// A key that is read and checked, and has no effect in this version.
+pub(crate) const fn later(name: &'static str, kind: Kind, reason: &'static str) -> Key {
+    Key { name, kind, reader: Reader::Later(reason), presence: Presence::Optional }
 }
 
 /// A key that is known and must not be set here.

@@ -14,7 +14,7 @@ use super::scheme::{
 };
 use crate::cursor::Cursor;
 use crate::fault::Problem;
-use crate::schema::{Kind, NATURAL, SECONDS, Section, Span, ignored, refused, used};
+use crate::schema::{Kind, NATURAL, NO_OTHERS, SECONDS, Section, Span, ignored, refused, used};
 
 /// `init.domain-parameters`
 pub(crate) static DOMAIN_PARAMETERS: Section = Section::new(&[
@@ -28,8 +28,8 @@ pub(crate) static DOMAIN_PARAMETERS: Section = Section::new(&[
     used("required-hash-algorithms", Kind::List(&Kind::Choice(HASH_ALGORITHMS))),
     used("required-crypto-key-formats", Kind::List(&Kind::Choice(KEY_FORMATS))),
     used("protocol-version", Kind::Text),
-    used("dev-version-support", Kind::Bool),
-    used("beta-version-support", Kind::Bool),
+    ignored("dev-version-support", Kind::Bool, NO_OTHERS),
+    ignored("beta-version-support", Kind::Bool, NO_OTHERS),
     ignored("dont-warn-on-deprecated-pv", Kind::Bool, "protocol versions 5 and 7 are not deprecated"),
     refused(
         "reset-stored-static-config",

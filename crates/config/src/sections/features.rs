@@ -4,13 +4,15 @@
 
 use crate::cursor::Cursor;
 use crate::fault::Problem;
-use crate::schema::{Kind, Section, used};
+use crate::schema::{Kind, Section, later, used};
+
+const ALL_ON: &str = "the commands that Cantle has can always be used";
 
 /// `canton.features`
 pub(crate) static FEATURES: Section = Section::new(&[
-    used("enable-preview-commands", Kind::Bool),
-    used("enable-testing-commands", Kind::Bool),
-    used("enable-repair-commands", Kind::Bool),
+    later("enable-preview-commands", Kind::Bool, ALL_ON),
+    later("enable-testing-commands", Kind::Bool, ALL_ON),
+    later("enable-repair-commands", Kind::Bool, ALL_ON),
     used("skip-topology-manager-signature-validation", Kind::Bool),
 ]);
 

@@ -7,8 +7,10 @@ use std::time::Duration;
 use super::server::{address, finite};
 use crate::cursor::Cursor;
 use crate::schema::{
-    FINITE, INT, JVM, Kind, NATURAL, POSITIVE, Section, Span, TUNING, Tagged, ignored, used,
+    FINITE, INT, JVM, Kind, NATURAL, POSITIVE, Section, Span, TUNING, Tagged, ignored, later, used,
 };
+
+const NOT_LOGGED: &str = "calls of the APIs are counted, see metrics, and not logged";
 
 /// `canton.monitoring`
 pub(crate) static MONITORING: Section = Section::new(&[
@@ -17,12 +19,12 @@ pub(crate) static MONITORING: Section = Section::new(&[
     used("metrics", Kind::Section(&METRICS)),
     ignored("delay-logging-threshold", FINITE, TUNING),
     ignored("tracing", Kind::Section(&TRACING), "Cantle sends no spans"),
-    used("log-message-payloads", Kind::Bool),
+    later("log-message-payloads", Kind::Bool, NOT_LOGGED),
     ignored("log-query-cost", Kind::Section(&QUERY_COST), TUNING),
     ignored("log-slow-futures", Kind::Bool, JVM),
     ignored("health-dump-metric-frequency", FINITE, TUNING),
     used("logging", Kind::Section(&LOGGING)),
-    used("dump-num-rolling-log-files", NATURAL),
+    later("dump-num-rolling-log-files", NATURAL, "a dump has the last lines of the log"),
 ]);
 
 static DEADLOCK_DETECTION: Section =
@@ -134,17 +136,17 @@ static QUERY_COST: Section = Section::new(&[
 
 static LOGGING: Section = Section::new(&[
     used("api", Kind::Section(&API)),
-    used("event-details", Kind::Bool),
+    later("event-details", Kind::Bool, "sequenced events are not logged in detail"),
     used("log-config-on-startup", Kind::Bool),
-    used("log-config-with-defaults", Kind::Bool),
+    later("log-config-with-defaults", Kind::Bool, "docs/configure.md has the defaults"),
     ignored("jvm-gc", Kind::Section(&JVM_GC), JVM),
 ]);
 static API: Section = Section::new(&[
-    used("message-payloads", Kind::Bool),
-    used("max-method-length", INT),
-    used("max-message-lines", INT),
-    used("max-string-length", INT),
-    used("max-metadata-size", INT),
+    later("message-payloads", Kind::Bool, NOT_LOGGED),
+    later("max-method-length", INT, NOT_LOGGED),
+    later("max-message-lines", INT, NOT_LOGGED),
+    later("max-string-length", INT, NOT_LOGGED),
+    later("max-metadata-size", INT, NOT_LOGGED),
     ignored("warn-beyond-load", INT, TUNING),
 ]);
 static JVM_GC: Section = Section::new(&[

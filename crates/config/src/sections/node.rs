@@ -27,7 +27,7 @@ use super::server::{
 use super::storage::{self, MOVED as STORAGE_MOVED, STORAGE, StorageConfig};
 use crate::cursor::Cursor;
 use crate::schema::{
-    DAML, FINITE, INT, Key, Kind, Moved, NATURAL, REPLICAS, Section, TUNING, Tagged, ignored, used,
+    DAML, FINITE, INT, Key, Kind, Moved, NATURAL, NO_OTHERS, REPLICAS, Section, TUNING, Tagged, ignored, used,
 };
 
 const ADMIN: Key = used("admin-api", Kind::Section(&ADMIN_API));
@@ -73,8 +73,8 @@ static PARTICIPANT_PARAMETERS: Section = Section::new(&[
     ignored("transfer-time-proof-freshness-proportion", NATURAL, DAML),
     used("minimum-protocol-version", Kind::Text),
     used("initial-protocol-version", Kind::Text),
-    used("dev-version-support", Kind::Bool),
-    used("beta-version-support", Kind::Bool),
+    ignored("dev-version-support", Kind::Bool, NO_OTHERS),
+    ignored("beta-version-support", Kind::Bool, NO_OTHERS),
     ignored("dont-warn-on-deprecated-pv", Kind::Bool, "protocol versions 5 and 7 are not deprecated"),
     ignored("warn-if-overloaded-for", FINITE, DAML),
     ignored("ledger-api-server-parameters", Kind::Section(&LEDGER_API_SERVER_PARAMETERS), DAML),

@@ -8,7 +8,11 @@ use std::time::Duration;
 use super::server::finite;
 use super::tls::TLS_CLIENT;
 use crate::cursor::Cursor;
-use crate::schema::{ENDLESS, FINITE, JVM, Kind, POSITIVE, Section, TUNING, Tagged, ignored, used};
+use crate::schema::{
+    DAML, ENDLESS, FINITE, JVM, Kind, POSITIVE, Section, TUNING, Tagged, ignored, later, used,
+};
+
+const LONG_COMMANDS: &str = "a command that may take long has an argument `timeout`";
 
 /// `canton.parameters`
 pub(crate) static PARAMETERS: Section = Section::new(&[
@@ -21,7 +25,7 @@ pub(crate) static PARAMETERS: Section = Section::new(&[
     used("beta-version-support", Kind::Bool),
     used("ports-file", Kind::File),
     used("timeouts", Kind::Section(&TIMEOUTS)),
-    used("retention-period-defaults", Kind::Section(&RETENTION)),
+    later("retention-period-defaults", Kind::Section(&RETENTION), "nothing is pruned in this version"),
     used("console", Kind::Section(&CONSOLE)),
     used("exit-on-fatal-failures", Kind::Bool),
     ignored("startup-memory-check-config", Kind::Choice(&["warn", "ignore", "crash"]), JVM),
@@ -39,10 +43,10 @@ static TIMEOUTS: Section = Section::new(&[
 ]);
 static CONSOLE_TIMEOUTS: Section = Section::new(&[
     used("bounded", ENDLESS),
-    used("unbounded", ENDLESS),
-    used("ledger-command", ENDLESS),
+    later("unbounded", ENDLESS, LONG_COMMANDS),
+    ignored("ledger-command", ENDLESS, DAML),
     used("ping", ENDLESS),
-    used("testing-bong", ENDLESS),
+    later("testing-bong", ENDLESS, "there is no bong"),
 ]);
 static PROCESSING_TIMEOUTS: Section = Section::new(&[
     ignored("unbounded", ENDLESS, TUNING),
@@ -70,10 +74,10 @@ static RETENTION: Section = Section::new(&[
 ]);
 static CONSOLE: Section = Section::new(&[
     ignored("cache-dir", Kind::File, JVM),
-    used("working-dir", Kind::File),
-    used("colors", Kind::Bool),
+    later("working-dir", Kind::File, "files of a script count from the working directory of the process"),
+    later("colors", Kind::Bool, "the flag --no-tty takes the colours away"),
     ignored("verbose", Kind::Bool, JVM),
-    used("default-limit", POSITIVE),
+    later("default-limit", POSITIVE, "commands that list say how much they give"),
 ]);
 
 /// What a connection to an admin API looks like; `remote-clock` has one too.
@@ -163,9 +167,13 @@ pub(crate) fn parameters(parameters: &Cursor<'_>) -> Parameters {
                 .warn("protocol versions 5 and 7 are stable, there are no others here; remove it");
         }
     }
+    let manual_start = parameters.at("manual-start");
+    if manual_start.bool() == Some(true) {
+        manual_start.gap("nodes that wait for a command to start", "remove it, nodes start by themselves");
+    }
     Parameters {
         non_standard_config: parameters.at("non-standard-config").bool().unwrap_or(false),
-        manual_start: parameters.at("manual-start").bool().unwrap_or(false),
+        manual_start: manual_start.bool().unwrap_or(false),
         startup_parallelism: parameters.at("startup-parallelism").int(),
         ports_file: parameters.at("ports-file").file(),
         console_timeouts: ConsoleTimeouts {

@@ -68,9 +68,6 @@ pub struct ClientConfig {
 }
 
 pub(crate) fn remote(name: &NodeName, node: &Cursor<'_>) -> Option<RemoteNodeConfig> {
-    if let Some(tls) = node.at("admin-api").at("tls").set() {
-        tls.gap("TLS to the admin API of another process", "remove it and connect over a tunnel");
-    }
     let public_api = node.at("public-api").set().map(|api| client(&api));
     Some(RemoteNodeConfig {
         name: name.clone(),

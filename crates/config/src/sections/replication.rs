@@ -6,8 +6,8 @@
 //! Source: <https://docs.daml.com/2.10.0/canton/usermanual/ha.html>
 
 use crate::schema::{
-    FINITE, INT, Kind, NATURAL, POSITIVE, POSITIVE_DURATION, REPLICAS, SECONDS, Section, TUNING, Tagged,
-    ignored, used,
+    FINITE, INT, Kind, NATURAL, NO_OTHERS, POSITIVE, POSITIVE_DURATION, REPLICAS, SECONDS, Section, TUNING,
+    Tagged, ignored, used,
 };
 
 /// `replication`
@@ -102,7 +102,7 @@ pub(crate) static MEMBER_PARAMETERS: Section = Section::new(&[
     ),
     ignored("max-burst-factor", Kind::Double, TUNING),
     ignored("dispatcher-batch-size", NATURAL, TUNING),
-    used("dev-version-support", Kind::Bool),
-    used("beta-version-support", Kind::Bool),
-    used("dont-warn-on-deprecated-pv", Kind::Bool),
+    ignored("dev-version-support", Kind::Bool, NO_OTHERS),
+    ignored("beta-version-support", Kind::Bool, NO_OTHERS),
+    ignored("dont-warn-on-deprecated-pv", Kind::Bool, "protocol versions 5 and 7 are not deprecated"),
 ]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::server::finite;
 use crate::cursor::Cursor;
-use crate::schema::{FINITE, Kind, NATURAL, POSITIVE, Section, TUNING, ignored, refused, used};
+use crate::schema::{FINITE, Kind, NATURAL, POSITIVE, Section, TUNING, ignored, later, refused, used};
 
 /// `sequencer-client`
 pub(crate) static SEQUENCER_CLIENT: Section = Section::new(&[
@@ -38,7 +38,7 @@ pub(crate) static KEEP_ALIVE_CLIENT: Section = Section::new(&[
     used("time", FINITE),
     used("timeout", FINITE),
     used("keep-alive-without-calls", Kind::Bool),
-    used("idle-timeout", FINITE),
+    later("idle-timeout", FINITE, "a connection that is not used stays open"),
 ]);
 
 /// `time-tracker`

@@ -45,12 +45,14 @@ static GRPC_HEALTH_SERVER: Section = Section::new(&[
     ignored("parallelism", crate::schema::INT, TUNING),
 ]);
 
+const PERMITTED: &str = "a client may ask whether the server is there as often as it likes";
+
 /// `keep-alive-server`
 pub(crate) static KEEP_ALIVE_SERVER: Section = Section::new(&[
     used("time", FINITE),
     used("timeout", FINITE),
-    used("permit-keep-alive-time", FINITE),
-    used("permit-keep-alive-without-calls", Kind::Bool),
+    ignored("permit-keep-alive-time", FINITE, PERMITTED),
+    ignored("permit-keep-alive-without-calls", Kind::Bool, PERMITTED),
 ]);
 
 /// Canton's limit of a gRPC message, 10 MiB.
@@ -112,20 +114,11 @@ pub struct KeepAliveServer {
     pub time: Duration,
     /// It has this long to answer. Default 20 s.
     pub timeout: Duration,
-    /// A client may ask this often. Default 20 s.
-    pub permit_keep_alive_time: Duration,
-    /// Whether it may ask without a call under way. Default no.
-    pub permit_keep_alive_without_calls: bool,
 }
 
 impl Default for KeepAliveServer {
     fn default() -> Self {
-        Self {
-            time: Duration::from_secs(40),
-            timeout: Duration::from_secs(20),
-            permit_keep_alive_time: Duration::from_secs(20),
-            permit_keep_alive_without_calls: false,
-        }
+        Self { time: Duration::from_secs(40), timeout: Duration::from_secs(20) }
     }
 }
 
@@ -142,12 +135,6 @@ pub(crate) fn admin_api(api: &Cursor<'_>) -> AdminApiConfig {
         auth_services: auth::services(&api.at("auth-services")),
         admin_token: api.at("admin-token").secret(),
     };
-    if let Some(tls) = api.at("tls").set() {
-        tls.gap(
-            "TLS on the admin API",
-            "remove it and let the API listen on loopback behind a proxy with TLS",
-        );
-    }
     if !config.auth_services.is_empty() {
         let services = api.at("auth-services");
         services.gap("authorization on the admin API", "remove it and keep others from the port");
@@ -156,7 +143,8 @@ pub(crate) fn admin_api(api: &Cursor<'_>) -> AdminApiConfig {
         api.at("admin-token").gap("a token for the admin API", "remove it and keep others from the port");
     }
     if config.tls.is_none() && !is_loopback(&config.address) {
-        let text = "the admin API listens beyond loopback without TLS: whoever reaches the port administrates the node";
+        let text = "the admin API listens beyond loopback without TLS: whoever reaches the port administrates the node; \
+                    set `tls` with `client-auth.type = require`, or listen on 127.0.0.1";
         api.at("address").warn(text);
     }
     config
@@ -207,11 +195,6 @@ pub(crate) fn keep_alive(section: &Cursor<'_>) -> Option<KeepAliveServer> {
     Some(KeepAliveServer {
         time: finite(section, "time", default.time),
         timeout: finite(section, "timeout", default.timeout),
-        permit_keep_alive_time: finite(section, "permit-keep-alive-time", default.permit_keep_alive_time),
-        permit_keep_alive_without_calls: section
-            .at("permit-keep-alive-without-calls")
-            .bool()
-            .unwrap_or(default.permit_keep_alive_without_calls),
     })
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::cursor::Cursor;
 use crate::fault::Problem;
-use crate::schema::{Kind, Section, TEXTS, Tagged, ignored, refused, used};
+use crate::schema::{Kind, Section, TEXTS, Tagged, refused, used};
 
 /// `tls` of the admin API and the Ledger API.
 pub(crate) static TLS_SERVER: Section = Section::new(&[
@@ -22,7 +22,7 @@ pub(crate) static TLS_SERVER: Section = Section::new(&[
     ),
     used("client-auth", Kind::Tagged(&CLIENT_AUTH)),
     used("minimum-server-protocol-version", Kind::Text),
-    ignored("ciphers", TEXTS, "only the cipher suites of rustls are offered, all of them strong"),
+    used("ciphers", TEXTS),
     used("enable-cert-revocation-checking", Kind::Bool),
 ]);
 
@@ -31,7 +31,7 @@ pub(crate) static TLS_PUBLIC: Section = Section::new(&[
     used("cert-chain-file", Kind::File).required(),
     used("private-key-file", Kind::File).required(),
     used("minimum-server-protocol-version", Kind::Text),
-    ignored("ciphers", TEXTS, "only the cipher suites of rustls are offered, all of them strong"),
+    used("ciphers", TEXTS),
 ]);
 
 /// `tls` of a connection to an admin API or a Ledger API.
@@ -68,6 +68,8 @@ pub struct TlsServerConfig {
     pub client_auth: ClientAuth,
     /// The oldest version that is spoken.
     pub minimum_version: TlsVersion,
+    /// The cipher suites, by their IANA names; `None` is all that there are.
+    pub ciphers: Option<Vec<String>>,
 }
 
 /// What a server asks of its clients.
@@ -144,6 +146,7 @@ pub(crate) fn server(tls: &Cursor<'_>) -> Option<TlsServerConfig> {
         trust_collection_file,
         client_auth,
         minimum_version,
+        ciphers: tls.at("ciphers").set().and_then(|ciphers| ciphers.texts()),
     })
 }
 

@@ -171,8 +171,7 @@ fn a_participant_of_cantons_files_is_decoded() {
     assert_eq!(node.grpc_health_server.as_ref().unwrap().port, Some(10003));
     insta::assert_snapshot!("canton-participant-ignored", ignored(&loaded.config));
     assert!(!format!("{loaded:?}").contains("supersafe"));
-    let gaps = loaded.config.startable().unwrap_err().to_string();
-    assert!(gaps.contains("TLS on the admin API") && !gaps.contains("PostgreSQL"), "{gaps}");
+    loaded.config.startable().unwrap();
 }
 
 #[test]
