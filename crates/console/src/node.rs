@@ -8,6 +8,7 @@ mod settings;
 use std::fmt;
 
 pub(crate) use call::{Caller, Node, Pending};
+use cantle_transport::ClientTls;
 pub use settings::{ApiSettings, NodeSettings};
 use tonic::transport::Endpoint;
 
@@ -100,8 +101,10 @@ pub struct NodeRef {
     pub name: String,
     /// Where it runs.
     pub locality: Locality,
-    /// Its admin API, with TLS set up where it needs it.
+    /// Its admin API.
     pub admin: Endpoint,
+    /// How it is reached where it speaks TLS.
+    pub tls: Option<ClientTls>,
     /// What its configuration says that scripts may ask for.
     pub settings: NodeSettings,
 }
@@ -118,7 +121,19 @@ impl NodeRef {
         address: &str,
     ) -> Result<Self, tonic::transport::Error> {
         let admin = Endpoint::from_shared(format!("http://{address}"))?;
-        Ok(Self { kind, name: name.into(), locality, admin, settings: NodeSettings::default() })
+        Ok(Self::new(kind, name, locality, admin, None))
+    }
+
+    /// A node at an endpoint, with TLS if it is given.
+    #[must_use]
+    pub fn new(
+        kind: NodeKind,
+        name: impl Into<String>,
+        locality: Locality,
+        admin: Endpoint,
+        tls: Option<ClientTls>,
+    ) -> Self {
+        Self { kind, name: name.into(), locality, admin, tls, settings: NodeSettings::default() }
     }
 
     /// The same with what its configuration says.

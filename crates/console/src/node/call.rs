@@ -98,7 +98,7 @@ impl Node {
     /// Connects on first use.
     pub(crate) fn new(node: NodeRef, caller: Arc<Caller>) -> Self {
         let _guard = caller.handle.enter();
-        let channel = node.admin.connect_lazy();
+        let channel = cantle_transport::channel(&node.admin, node.tls.as_ref());
         let NodeRef { kind, name, locality, settings, .. } = node;
         Self { kind, name, locality, channel, settings, caller }
     }
