@@ -30,6 +30,8 @@ pub struct AdminHandles {
     pub health: watch::Receiver<NodeHealth>,
     /// The process's log level.
     pub log_level: Arc<dyn LogLevel>,
+    /// What the process knows of its troubles.
+    pub diagnostics: Arc<dyn Diagnostics>,
 }
 
 /// The role of a node, by kind.
@@ -60,6 +62,8 @@ pub struct ComponentHealth {
     pub name: String,
     /// What is wrong with it, or nothing.
     pub trouble: Option<String>,
+    /// What else there is to say of it.
+    pub detail: Option<String>,
 }
 
 /// The log level of the process, which the binary owns.
@@ -69,4 +73,52 @@ pub trait LogLevel: Send + Sync + Debug {
     /// # Errors
     /// When there is no such level.
     fn set(&self, level: &str) -> Result<(), Box<dyn Error + Send + Sync>>;
+}
+
+/// What a process can say of itself when something is wrong. Nothing of it may hold a secret.
+pub trait Diagnostics: Send + Sync + Debug {
+    /// The last warnings and errors of the log, the oldest first.
+    fn last_errors(&self) -> Vec<LastError>;
+
+    /// The lines that belong to one of them, or nothing if there is none of that trace.
+    fn error_trace(&self, trace_id: &str) -> Option<Vec<String>>;
+
+    /// What a health dump has besides the node's status: the configuration, metrics, the log.
+    fn files(&self) -> Vec<DumpFile>;
+}
+
+/// A warning or an error of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastError {
+    /// The trace that it belongs to.
+    pub trace_id: String,
+    /// What it says.
+    pub message: String,
+}
+
+/// A file of a health dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DumpFile {
+    /// Its name in the archive.
+    pub name: String,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
+
+/// A process that knows nothing of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoDiagnostics;
+
+impl Diagnostics for NoDiagnostics {
+    fn last_errors(&self) -> Vec<LastError> {
+        Vec::new()
+    }
+
+    fn error_trace(&self, _trace_id: &str) -> Option<Vec<String>> {
+        None
+    }
+
+    fn files(&self) -> Vec<DumpFile> {
+        Vec::new()
+    }
 }

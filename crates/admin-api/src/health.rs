@@ -1,6 +1,6 @@
 //! `health.admin.v0.StatusService` and `participant.admin.v0.ParticipantStatusService`: how a node is.
 //!
-//! Not `grpc.health.v1`, which the server adds and the node sets. Dumps and last errors answer UNIMPLEMENTED.
+//! Not `grpc.health.v1`, which the server adds and the node sets.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,7 +10,7 @@ use cantle_proto::{
         v0::{
             GetLastErrorTraceRequest, GetLastErrorTraceResponse, GetLastErrorsRequest, GetLastErrorsResponse,
             HealthDumpChunk, HealthDumpRequest, MediatorNodeStatus, NodeStatus, ParticipantStatusInfo,
-            SetLogLevelRequest, SetLogLevelResponse, TopologyQueueStatus,
+            SetLogLevelRequest, SetLogLevelResponse, TopologyQueueStatus, get_last_errors_response as wire,
             node_status::{
                 self, ComponentStatus, NotInitialized,
                 component_status::{Status as Component, StatusData},
@@ -24,17 +24,17 @@ use cantle_proto::{
         participant_status_service_server::ParticipantStatusService,
     },
 };
+use cantle_store::NodeIdentity;
 use cantle_types::{Clock, ProtocolVersion, UniqueIdentifier};
 use jiff::Timestamp;
 use prost::Message;
-use tokio::sync::watch;
-use tokio_stream::Empty;
+use tokio::sync::{Mutex, watch};
+use tokio_stream::Iter;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    NodeTopology,
-    handles::{ComponentHealth, LogLevel, NodeHealth, RoleHandles},
-    status::unsupported,
+    NodeTopology, dump,
+    handles::{ComponentHealth, Diagnostics, LastError, LogLevel, NodeHealth, RoleHandles},
 };
 
 /// Both services of one node.
@@ -47,6 +47,10 @@ pub(crate) struct Health {
     pub(crate) health: watch::Receiver<NodeHealth>,
     pub(crate) level: Arc<dyn LogLevel>,
     pub(crate) role: RoleHandles,
+    pub(crate) diagnostics: Arc<dyn Diagnostics>,
+    pub(crate) node: NodeIdentity,
+    /// Held while a dump is made: one at a time.
+    pub(crate) dumping: Arc<Mutex<()>>,
 }
 
 impl Health {
@@ -61,7 +65,9 @@ impl Health {
 
     fn components(&self) -> Vec<ComponentStatus> {
         let component = |health: &ComponentHealth| {
-            let data = StatusData { description: health.trouble.clone() };
+            let both = [&health.trouble, &health.detail];
+            let said: Vec<&str> = both.into_iter().flatten().map(String::as_str).collect();
+            let data = StatusData { description: (!said.is_empty()).then(|| said.join("; ")) };
             let status = if health.trouble.is_none() { Component::Ok(data) } else { Component::Failed(data) };
             ComponentStatus { name: health.name.clone(), status: Some(status) }
         };
@@ -88,6 +94,22 @@ impl Health {
         }
     }
 
+    fn node_status(&self) -> NodeStatus {
+        let response = match self.initialized() {
+            None => node_status::Response::NotInitialized(NotInitialized { active: true }),
+            Some(uid) => node_status::Response::Success(node_status::Status {
+                id: uid.to_string(),
+                uptime: Some(self.uptime()),
+                ports: self.ports(),
+                extra: self.extra(&uid),
+                active: true,
+                topology_queues: Some(TopologyQueueStatus::default()),
+                components: self.components(),
+            }),
+        };
+        NodeStatus { response: Some(response) }
+    }
+
     pub(crate) fn v1(&self, uid: &UniqueIdentifier) -> v1::Status {
         v1::Status {
             uid: uid.to_string(),
@@ -104,28 +126,30 @@ impl Health {
 #[tonic::async_trait]
 impl StatusService for Health {
     async fn status(&self, _request: Request<()>) -> Result<Response<NodeStatus>, Status> {
-        let response = match self.initialized() {
-            None => node_status::Response::NotInitialized(NotInitialized { active: true }),
-            Some(uid) => node_status::Response::Success(node_status::Status {
-                id: uid.to_string(),
-                uptime: Some(self.uptime()),
-                ports: self.ports(),
-                extra: self.extra(&uid),
-                active: true,
-                topology_queues: Some(TopologyQueueStatus::default()),
-                components: self.components(),
-            }),
-        };
-        Ok(Response::new(NodeStatus { response: Some(response) }))
+        Ok(Response::new(self.node_status()))
     }
 
-    type HealthDumpStream = Empty<Result<HealthDumpChunk, Status>>;
+    type HealthDumpStream = Iter<std::vec::IntoIter<Result<HealthDumpChunk, Status>>>;
 
     async fn health_dump(
         &self,
-        _request: Request<HealthDumpRequest>,
+        request: Request<HealthDumpRequest>,
     ) -> Result<Response<Self::HealthDumpStream>, Status> {
-        Err(unsupported("health dumps"))
+        let Ok(_alone) = self.dumping.try_lock() else {
+            return Err(Status::resource_exhausted(
+                "DUMP_IN_PROGRESS: a health dump of this node is being made",
+            ));
+        };
+        let files = dump::files(&self.node, &self.node_status(), &*self.diagnostics);
+        let archive = tokio::task::spawn_blocking(move || dump::archive(&files)).await;
+        let archive = match archive {
+            Ok(Ok(archive)) => archive,
+            Ok(Err(error)) => return Err(Status::internal(format!("DUMP_FAILED: {error}"))),
+            Err(error) => return Err(Status::internal(format!("DUMP_FAILED: {error}"))),
+        };
+        let chunks: Vec<_> =
+            dump::chunks(&archive, request.into_inner().chunk_size).into_iter().map(Ok).collect();
+        Ok(Response::new(tokio_stream::iter(chunks)))
     }
 
     async fn set_log_level(
@@ -142,14 +166,22 @@ impl StatusService for Health {
         &self,
         _request: Request<GetLastErrorsRequest>,
     ) -> Result<Response<GetLastErrorsResponse>, Status> {
-        Err(unsupported("the list of last errors; read the log"))
+        let errors = self.diagnostics.last_errors().into_iter();
+        let errors = errors.map(|LastError { trace_id, message }| wire::Error { trace_id, message });
+        Ok(Response::new(GetLastErrorsResponse { errors: errors.collect() }))
     }
 
     async fn get_error_trace(
         &self,
-        _request: Request<GetLastErrorTraceRequest>,
+        request: Request<GetLastErrorTraceRequest>,
     ) -> Result<Response<GetLastErrorTraceResponse>, Status> {
-        Err(unsupported("traces of errors; read the log"))
+        let trace_id = request.into_inner().trace_id;
+        let messages = self.diagnostics.error_trace(&trace_id).ok_or_else(|| {
+            Status::failed_precondition(
+                "UNKNOWN_TRACE: none of the last errors has this trace; see health.last_errors",
+            )
+        })?;
+        Ok(Response::new(GetLastErrorTraceResponse { messages }))
     }
 }
 

@@ -9,6 +9,7 @@
 mod aggregation;
 mod connections;
 mod domain_manager;
+mod dump;
 mod handles;
 mod health;
 mod initialization;
@@ -24,7 +25,10 @@ mod topology_read;
 mod topology_write;
 mod vault;
 
-pub use handles::{AdminHandles, ComponentHealth, LogLevel, NodeHealth, RoleHandles};
+pub use handles::{
+    AdminHandles, ComponentHealth, Diagnostics, DumpFile, LastError, LogLevel, NoDiagnostics, NodeHealth,
+    RoleHandles,
+};
 pub use keys::{ListKeysError, list_keys};
-pub use server::{AdminServer, ServeError};
+pub use server::{AdminOptions, AdminServer, ServeError};
 pub use topology::NodeTopology;

@@ -1,6 +1,6 @@
 //! The server of one node's admin API: its services, health and reflection on one port.
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use cantle_proto::{
     FILE_DESCRIPTOR_SET,
@@ -23,14 +23,13 @@ use cantle_proto::{
         topology_manager_write_service_server::TopologyManagerWriteServiceServer,
     },
 };
+use cantle_transport::{Listener, MeteredLayer, ServerSettings, ServerTls, server};
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::watch};
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::sync::watch;
 use tonic::{
     body::Body,
     codegen::http::Uri,
     service::{Routes, RoutesBuilder},
-    transport::Server,
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
 
@@ -50,8 +49,8 @@ use crate::{
     vault::VaultAdmin,
 };
 
-/// Requests of one connection that are worked on at once.
-const STREAMS_PER_CONNECTION: u32 = 256;
+/// Canton's limit of a gRPC message, 10 MiB.
+const MAX_INBOUND_MESSAGE_SIZE: usize = 10 << 20;
 
 /// An admin API that cannot listen or has stopped by itself.
 #[derive(Debug, Error)]
@@ -77,11 +76,33 @@ pub enum ServeError {
     Transport(#[from] tonic::transport::Error),
 }
 
+/// How an admin API is served.
+#[derive(Debug, Clone)]
+pub struct AdminOptions {
+    /// TLS; `None` is without.
+    pub tls: Option<ServerTls>,
+    /// What is done about connections.
+    pub server: ServerSettings,
+    /// The longest request in bytes; longer ones are refused before they are read.
+    pub max_inbound_message_size: usize,
+}
+
+impl Default for AdminOptions {
+    /// Without TLS and keep-alive, requests up to 10 MiB.
+    fn default() -> Self {
+        Self {
+            tls: None,
+            server: ServerSettings::default(),
+            max_inbound_message_size: MAX_INBOUND_MESSAGE_SIZE,
+        }
+    }
+}
+
 /// A bound port, not yet served.
 #[derive(Debug)]
 pub struct AdminServer {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listener,
+    options: AdminOptions,
 }
 
 impl AdminServer {
@@ -89,17 +110,16 @@ impl AdminServer {
     ///
     /// # Errors
     /// [`ServeError::Bind`].
-    pub async fn bind(address: SocketAddr) -> Result<Self, ServeError> {
-        let bind = |source| ServeError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
-        Ok(Self { listener, address })
+    pub async fn bind(address: SocketAddr, options: AdminOptions) -> Result<Self, ServeError> {
+        let listener =
+            Listener::bind(address).await.map_err(|source| ServeError::Bind { address, source })?;
+        Ok(Self { listener, options })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// Serves until `stop` ends; requests under way are finished.
@@ -111,11 +131,12 @@ impl AdminServer {
         handles: AdminHandles,
         stop: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
-        let health = handles.health.clone();
+        let Self { listener, options } = self;
+        let (node, health) = (handles.node.name.to_string(), handles.health.clone());
         let (reporter, grpc_health) = tonic_health::server::health_reporter();
-        let routes = routes(handles)?.add_service(grpc_health);
-        let services = Server::builder().max_concurrent_streams(STREAMS_PER_CONNECTION).add_routes(routes);
-        let served = services.serve_with_incoming_shutdown(TcpListenerStream::new(self.listener), stop);
+        let routes = routes(handles, options.max_inbound_message_size)?.add_service(grpc_health);
+        let services = server(&options.server).layer(MeteredLayer::of(node)).add_routes(routes);
+        let served = services.serve_with_incoming_shutdown(listener.incoming(options.tls), stop);
         tokio::select! {
             served = served => Ok(served?),
             never = report(reporter, health) => match never {},
@@ -123,9 +144,16 @@ impl AdminServer {
     }
 }
 
+/// A service of the server type, which reads no longer requests than this.
+macro_rules! limited {
+    ($server:ident, $service:expr, $limit:expr) => {
+        $server::new($service).max_decoding_message_size($limit)
+    };
+}
+
 /// The services that a node of this kind has.
-fn routes(handles: AdminHandles) -> Result<Routes, ServeError> {
-    let AdminHandles { node, vault, topology, role, clock, ports, health, log_level } = handles;
+fn routes(handles: AdminHandles, limit: usize) -> Result<Routes, ServeError> {
+    let AdminHandles { node, vault, topology, role, clock, ports, health, log_level, diagnostics } = handles;
     let status = Health {
         topology: topology.clone(),
         started: clock.now(),
@@ -134,6 +162,9 @@ fn routes(handles: AdminHandles) -> Result<Routes, ServeError> {
         health,
         level: log_level,
         role: role.clone(),
+        diagnostics,
+        node: node.clone(),
+        dumping: Arc::default(),
     };
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
@@ -142,36 +173,43 @@ fn routes(handles: AdminHandles) -> Result<Routes, ServeError> {
     let mut routes = RoutesBuilder::default();
     routes
         .add_service(reflection)
-        .add_service(VaultServiceServer::new(VaultAdmin::new(vault.clone(), topology.clone())))
-        .add_service(KeyServiceServer::new(Keys::new(vault.clone(), topology.clone())))
-        .add_service(NodeServiceServer::new(Node::new(node.clone(), topology.clone())))
-        .add_service(InitializationServiceServer::new(Initialization::new(topology.clone(), clock)))
-        .add_service(TopologyManagerReadServiceServer::new(TopologyRead::new(topology.lists())))
-        .add_service(TopologyAggregationServiceServer::new(Aggregation::new(topology.lists())))
-        .add_service(StatusServiceServer::new(status.clone()));
+        .add_service(limited!(VaultServiceServer, VaultAdmin::new(vault.clone(), topology.clone()), limit))
+        .add_service(limited!(KeyServiceServer, Keys::new(vault.clone(), topology.clone()), limit))
+        .add_service(limited!(NodeServiceServer, Node::new(node.clone(), topology.clone()), limit))
+        .add_service(limited!(
+            InitializationServiceServer,
+            Initialization::new(topology.clone(), clock),
+            limit
+        ))
+        .add_service(limited!(TopologyManagerReadServiceServer, TopologyRead::new(topology.lists()), limit))
+        .add_service(limited!(TopologyAggregationServiceServer, Aggregation::new(topology.lists()), limit))
+        .add_service(limited!(StatusServiceServer, status.clone(), limit));
     if let Some(manager) = topology.manager() {
-        routes
-            .add_service(TopologyManagerWriteServiceServer::new(TopologyWrite::new(manager.clone(), vault)));
+        routes.add_service(limited!(
+            TopologyManagerWriteServiceServer,
+            TopologyWrite::new(manager.clone(), vault),
+            limit
+        ));
     }
     match (role, topology.manager()) {
         (RoleHandles::DomainManager(node), Some(topology)) => {
             let admin = DomainManagerAdmin { node: node.clone(), topology: topology.clone(), health: status };
             routes
-                .add_service(DomainInitializationServiceServer::new(admin.clone()))
-                .add_service(DomainServiceServer::new(admin.clone()))
-                .add_service(DomainManagerStatusServiceServer::new(admin))
-                .add_service(ConnectionServiceServer::new(Connections::DomainManager(node)));
+                .add_service(limited!(DomainInitializationServiceServer, admin.clone(), limit))
+                .add_service(limited!(DomainServiceServer, admin.clone(), limit))
+                .add_service(limited!(DomainManagerStatusServiceServer, admin, limit))
+                .add_service(limited!(ConnectionServiceServer, Connections::DomainManager(node), limit));
         }
         (RoleHandles::Mediator(node), _) => {
             let admin = MediatorAdmin { node: node.clone(), health: status };
             routes
-                .add_service(MediatorInitializationServiceServer::new(admin.clone()))
-                .add_service(MediatorStatusServiceServer::new(admin))
-                .add_service(ConnectionServiceServer::new(Connections::Mediator(node)));
+                .add_service(limited!(MediatorInitializationServiceServer, admin.clone(), limit))
+                .add_service(limited!(MediatorStatusServiceServer, admin, limit))
+                .add_service(limited!(ConnectionServiceServer, Connections::Mediator(node), limit));
         }
         // A domain manager always has a topology manager.
         (RoleHandles::Participant | RoleHandles::DomainManager(_), _) => {
-            routes.add_service(ParticipantStatusServiceServer::new(status));
+            routes.add_service(limited!(ParticipantStatusServiceServer, status, limit));
         }
     }
     let router = routes.routes().into_axum_router().fallback(move |uri: Uri| {

@@ -3,6 +3,8 @@
 //! Lines are written as they come, unbuffered, so that a crash loses none. The libraries under us that
 //! would log request bodies (the AWS SDK, HTTP) are held at warnings whatever level is asked for.
 
+mod recent;
+
 use std::{
     fs::{File, OpenOptions},
     io,
@@ -21,6 +23,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+pub(crate) use self::recent::{LastError, Recent};
 use crate::cli::{Global, LogLevel};
 
 /// The target of audit lines; they are written by `cantle-kms`.
@@ -67,10 +70,12 @@ pub(crate) enum LoggingError {
     Ended,
 }
 
-/// Changes the level while the process runs.
+/// Changes the level while the process runs, and has the last lines.
 #[derive(Clone, Debug)]
 pub(crate) struct LevelControl {
     handle: reload::Handle<EnvFilter, Registry>,
+    /// The last lines, as they are logged.
+    pub(crate) recent: Recent,
 }
 
 impl LevelControl {
@@ -113,8 +118,10 @@ pub(crate) fn start(global: &Global) -> Result<LevelControl, LoggingError> {
         .with_filter(general)
         .with_filter(on_stderr);
 
-    tracing_subscriber::registry().with(level).with(audit).with(file).with(stderr).init();
-    Ok(LevelControl { handle })
+    let recent = Recent::default();
+    let kept = recent.clone().with_filter(filter_fn(|metadata| !is_audit(metadata)));
+    tracing_subscriber::registry().with(level).with(audit).with(file).with(kept).with(stderr).init();
+    Ok(LevelControl { handle, recent })
 }
 
 /// The audit log is written from INFO on also when the rest is quieter, unless logging is off.

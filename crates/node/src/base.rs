@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use cantle_admin_api::LogLevel;
+use cantle_admin_api::{Diagnostics, LogLevel};
 use cantle_config::{CryptoConfig, CryptoProvider as Provider, NodeConfig, SchemeConfig, StorageBackend};
 use cantle_kms::MultiRegion;
 use cantle_kms_aws::StaticCredentials;
@@ -25,6 +25,7 @@ use crate::{
 pub(crate) struct Surroundings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log_level: Arc<dyn LogLevel>,
+    pub(crate) diagnostics: Arc<dyn Diagnostics>,
     pub(crate) credentials: Option<StaticCredentials>,
     pub(crate) events: Arc<dyn Fn(NodeEvent) + Send + Sync>,
     pub(crate) stop: CancellationToken,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use cantle_admin_api::{AdminHandles, AdminServer, RoleHandles};
+use cantle_admin_api::{AdminHandles, RoleHandles};
 use cantle_config::DomainManagerConfig;
 use cantle_domain_manager::{DomainManagerNode, DomainManagerOptions, DomainRoles, Phase, initialize};
 use cantle_identity::TopologyManager;
@@ -10,10 +10,11 @@ use cantle_types::UniqueIdentifier;
 use tracing::{Instrument, error, info_span};
 
 use crate::{
-    base::{self, Base, Surroundings},
+    base::{Base, Surroundings},
     connected, domain_options,
     error::{StartError, StartStep, chain},
     identity,
+    listen::Listeners,
     running::{self, RunningNode},
     state::{NodeState, Reporter},
     storage,
@@ -56,9 +57,9 @@ async fn steps(
         store.store.clone(),
         around.clock.clone(),
     );
-    let admin = &config.node.admin_api;
-    let server = AdminServer::bind(base::resolve(&admin.address, admin.port).await?).await?;
-    let admin_address = server.address();
+    let listeners = Listeners::bind(&config.node).await?;
+    let admin_address = listeners.admin_address();
+    let admin_tls = listeners.admin_tls.clone();
     let reporter = Reporter::new(node.clone(), around.events);
     let handles = AdminHandles {
         node: node.clone(),
@@ -69,10 +70,10 @@ async fn steps(
         ports: BTreeMap::from([("admin".to_owned(), admin_address.port())]),
         health: reporter.watch_health(),
         log_level: around.log_level,
+        diagnostics: around.diagnostics,
     };
-    reporter.listening("admin-api", admin_address);
-    let state = reporter.watch_state();
-    let serving = running::serve_admin(server, handles, around.stop.clone());
+    let (state, health) = (reporter.watch_state(), reporter.watch_health());
+    let mut tasks = listeners.serve(handles, &reporter, &vault, kms.as_ref(), &around.stop)?;
     let parameters = domain_options::dynamic_parameters(&config.parameters);
     let init = config.node.init.clone();
     let name = node.name.clone();
@@ -89,15 +90,17 @@ async fn steps(
         }
     };
     let stop = around.stop;
-    let living = running::spawn_life(life, stop, async move { role.stop().await });
+    tasks.push(running::spawn_life(life, stop, async move { role.stop().await }));
     Ok(RunningNode {
         node,
         admin_address,
+        admin_tls,
         public_address: None,
         state,
+        health,
         counted: kms.map(|kms| kms.counted),
         store,
-        tasks: vec![serving, living],
+        tasks,
     })
 }
 

@@ -8,6 +8,7 @@ use cantle_identity::ReadError;
 use cantle_kms_aws::ConnectError;
 use cantle_participant::InitializeError;
 use cantle_store::{NodeIdentity, OpenError, StoreError};
+use cantle_transport::TlsError;
 use cantle_vault::{SchemesError, VaultError};
 use thiserror::Error;
 
@@ -73,6 +74,26 @@ pub enum StartStep {
         #[source]
         source: std::io::Error,
     },
+    /// Its certificates.
+    #[error(transparent)]
+    Tls(Box<TlsError>),
+    /// Its health server.
+    #[error(
+        "the health server cannot listen on {address}; choose another one under monitoring.grpc-health-server"
+    )]
+    HealthServer {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The description of its health server.
+    #[error("the descriptions of the services cannot be read")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The monitoring of the process.
+    #[error(transparent)]
+    Monitoring(#[from] MonitoringError),
     /// What its configuration asks for and this version does not have.
     #[error(transparent)]
     NotYet(#[from] ConfigErrors),
@@ -96,6 +117,12 @@ impl From<cantle_domain_manager::InitializeError> for StartStep {
     }
 }
 
+impl From<TlsError> for StartStep {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(Box::new(error))
+    }
+}
+
 /// An error with its causes, in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source())
@@ -114,7 +141,23 @@ impl StartStep {
             Self::Topology(_) => "could not read its topology",
             Self::Initialize(_) | Self::Found(_) => "could not be initialized",
             Self::AdminApi(_) | Self::Address { .. } => "could not serve its admin API",
+            Self::Tls(_) => "could not set up TLS",
+            Self::HealthServer { .. } | Self::Reflection(_) => "could not serve its health",
+            Self::Monitoring(_) => "is there, but the process could not serve its monitoring",
             Self::NotYet(_) => "cannot be started by this version",
         }
     }
+}
+
+/// Monitoring that cannot be served.
+#[derive(Debug, Error)]
+#[error("{key} cannot be served at {address}")]
+pub struct MonitoringError {
+    /// The key of the configuration.
+    pub key: &'static str,
+    /// What it says: an address, or the name of a node.
+    pub address: String,
+    /// What was wrong.
+    #[source]
+    pub source: std::io::Error,
 }

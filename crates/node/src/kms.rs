@@ -1,7 +1,7 @@
 //! The KMS of a node: the backend that its configuration names, and what wraps it.
 //!
-//! From the inside out: the backend, the audit log if it is wanted, counting, retries, and the node's name for the
-//! log. Every attempt that is sent is therefore logged and counted.
+//! From the inside out: the backend, the audit log if it is wanted, counting, metrics, retries, and the node's name for
+//! the log. Every attempt that is sent is therefore logged, counted and measured.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use cantle_config::{KmsConfig, RetryConfig, SslVerification as ConfiguredSsl};
 use cantle_kms::{
     Audited, CallMode, Counted, CreateKey, CreationPoll, EncryptionAlgorithm, KeyMetadata, Kms, KmsError,
-    KmsKeyId, KmsPublicKey, Reply, RetryOptions, Retrying, SigningAlgorithm,
+    KmsKeyId, KmsMetrics, KmsPublicKey, Metered, Reply, RetryOptions, Retrying, SigningAlgorithm, Waits,
 };
 use cantle_kms_aws::{AssumeRole, AwsKms, AwsKmsOptions, ConnectError, SslVerification, StaticCredentials};
 use cantle_store::NodeIdentity;
@@ -23,6 +23,8 @@ pub struct NodeKms {
     pub kms: Arc<dyn Kms>,
     /// Counts every attempt that is sent.
     pub counted: Counted,
+    /// What is being repeated.
+    pub waits: Waits,
 }
 
 /// Sets up the KMS that the configuration names, as a node does. Sends nothing.
@@ -37,10 +39,12 @@ pub async fn connect_kms(
     let backend: Arc<dyn Kms> = Arc::new(AwsKms::connect(options(config, credentials)).await?);
     let audited = if config.audit_logging { Arc::new(Audited::new(backend)) } else { backend };
     let counted = Counted::new(audited);
-    let retrying: Arc<dyn Kms> =
-        Arc::new(Retrying::new(Arc::new(counted.clone()), retry_options(&config.failures)));
+    let metrics = KmsMetrics::of(node.name.as_str());
+    let metered = Arc::new(Metered::new(Arc::new(counted.clone()), metrics.clone()));
+    let retrying = Retrying::new(metered, retry_options(&config.failures)).metered(metrics);
+    let waits = retrying.waits();
     let span = info_span!("kms", node = %node);
-    Ok(NodeKms { kms: Arc::new(InSpan { inner: retrying, span }), counted })
+    Ok(NodeKms { kms: Arc::new(InSpan { inner: Arc::new(retrying), span }), counted, waits })
 }
 
 /// The KMS for a look at a node's keys: asked once, without an audit log of the node's.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use cantle_admin_api::{AdminHandles, AdminServer, NodeTopology, RoleHandles};
+use cantle_admin_api::{AdminHandles, NodeTopology, RoleHandles};
 use cantle_config::MediatorConfig;
 use cantle_identity::TopologyLists;
 use cantle_mediator::{MediatorNode, MediatorOptions};
@@ -10,10 +10,11 @@ use cantle_vault::Vault;
 use tracing::{Instrument, error, info_span};
 
 use crate::{
-    base::{self, Base, Surroundings},
+    base::{Base, Surroundings},
     connected, domain_options,
     error::{StartError, StartStep, chain},
     key_check,
+    listen::Listeners,
     running::{self, RunningNode},
     state::{NodeState, Reporter},
     storage,
@@ -42,9 +43,9 @@ async fn steps(
         grpc: domain_options::grpc(&config.node.sequencer_client),
     };
     let role = MediatorNode::open(options, vault.clone(), store.store.clone(), around.clock.clone()).await?;
-    let admin = &config.node.admin_api;
-    let server = AdminServer::bind(base::resolve(&admin.address, admin.port).await?).await?;
-    let admin_address = server.address();
+    let listeners = Listeners::bind(&config.node).await?;
+    let admin_address = listeners.admin_address();
+    let admin_tls = listeners.admin_tls.clone();
     let reporter = Reporter::new(node.clone(), around.events);
     let handles = AdminHandles {
         node: node.clone(),
@@ -58,23 +59,25 @@ async fn steps(
         ports: BTreeMap::from([("admin".to_owned(), admin_address.port())]),
         health: reporter.watch_health(),
         log_level: around.log_level,
+        diagnostics: around.diagnostics,
     };
-    reporter.listening("admin-api", admin_address);
-    let state = reporter.watch_state();
-    let serving = running::serve_admin(server, handles, around.stop.clone());
+    let (state, health) = (reporter.watch_state(), reporter.watch_health());
+    let mut tasks = listeners.serve(handles, &reporter, &vault, kms.as_ref(), &around.stop)?;
     let life = {
         let role = role.clone();
         async move { live(&role, &vault, &reporter).await }
     };
-    let living = running::spawn_life(life, around.stop, async move { role.stop().await });
+    tasks.push(running::spawn_life(life, around.stop, async move { role.stop().await }));
     Ok(RunningNode {
         node,
         admin_address,
+        admin_tls,
         public_address: None,
         state,
+        health,
         counted: kms.map(|kms| kms.counted),
         store,
-        tasks: vec![serving, living],
+        tasks,
     })
 }
 

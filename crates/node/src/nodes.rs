@@ -2,21 +2,24 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use cantle_admin_api::LogLevel;
+use cantle_admin_api::{Diagnostics, LogLevel, NoDiagnostics};
 use cantle_config::Config;
 use cantle_kms::RequestCounts;
 use cantle_kms_aws::StaticCredentials;
 use cantle_store::NodeIdentity;
+use cantle_transport::ClientTls;
 use cantle_types::{Clock, SystemClock};
-use futures::{FutureExt, future::join_all};
-use tokio::sync::watch;
+use futures::{FutureExt, StreamExt, future::join_all, stream};
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     base::Surroundings,
     domain_manager,
     error::{StartError, StartStep},
-    mediator, participant,
+    mediator,
+    metrics::WithMetrics,
+    monitoring, participant, ports_file,
     running::RunningNode,
     state::{NodeEvent, NodeState},
 };
@@ -29,6 +32,8 @@ pub struct NodesOptions {
     pub clock: Arc<dyn Clock>,
     /// The process's log level, for `health.set_log_level`.
     pub log_level: Arc<dyn LogLevel>,
+    /// What the process knows of its troubles, for `health.dump` and `health.last_errors`.
+    pub diagnostics: Arc<dyn Diagnostics>,
     /// Credentials for the KMS instead of those that the configuration or the environment names.
     pub credentials: Option<StaticCredentials>,
     /// Told what happens, from any thread.
@@ -43,6 +48,7 @@ impl NodesOptions {
             data_dir,
             clock: Arc::new(SystemClock),
             log_level,
+            diagnostics: Arc::new(NoDiagnostics),
             credentials: None,
             events: Arc::new(|_| {}),
         }
@@ -62,6 +68,8 @@ pub struct NodeHandle {
     pub node: NodeIdentity,
     /// Its admin API.
     pub admin_address: SocketAddr,
+    /// How its admin API is reached from this process, where it speaks TLS.
+    pub admin_tls: Option<ClientTls>,
     /// The public API of a sequencer or domain.
     pub public_address: Option<SocketAddr>,
     /// What it is doing.
@@ -81,6 +89,7 @@ impl NodeHandle {
 #[derive(Debug)]
 pub struct Nodes {
     running: Vec<RunningNode>,
+    monitoring: Vec<JoinHandle<()>>,
     stop: CancellationToken,
 }
 
@@ -94,6 +103,7 @@ impl Nodes {
         let around = Surroundings {
             clock: options.clock,
             log_level: options.log_level,
+            diagnostics: Arc::new(WithMetrics::new(options.diagnostics)),
             credentials: options.credentials,
             events: options.events,
             stop: stop.clone(),
@@ -113,21 +123,61 @@ impl Nodes {
         let mediators =
             config.mediators.values().map(|config| mediator::start(config, data_dir, around.clone()).boxed());
         let starts = participants.chain(managers).chain(mediators);
-        let mut nodes = Self { running: Vec::new(), stop };
+        let side_by_side = config.parameters.startup_parallelism.and_then(|most| usize::try_from(most).ok());
+        let side_by_side = side_by_side.unwrap_or_else(|| config.nodes().count()).max(1);
+        let started: Vec<_> = stream::iter(starts).buffered(side_by_side).collect().await;
+        let mut nodes = Self { running: Vec::new(), monitoring: Vec::new(), stop };
         let mut failed = None;
-        for started in join_all(starts).await {
+        for started in started {
             match started {
                 Ok(running) => nodes.running.push(running),
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
+        if failed.is_none() {
+            failed = nodes.monitor(config, &*around.events).await.err();
+        }
         match failed {
-            None => Ok(nodes),
+            None => {
+                if let Some(path) = &config.parameters.ports_file {
+                    ports_file::write(path, &nodes.ports());
+                }
+                Ok(nodes)
+            }
             Some(error) => {
                 nodes.shutdown().await;
                 Err(error)
             }
         }
+    }
+
+    /// Serves what `canton.monitoring` asks for.
+    async fn monitor(
+        &mut self,
+        config: &Config,
+        events: &(dyn Fn(NodeEvent) + Send + Sync),
+    ) -> Result<(), StartError> {
+        let Some(first) = self.running.first().map(|running| running.node.clone()) else { return Ok(()) };
+        let monitored: Result<Vec<_>, _> = self.running.iter().map(RunningNode::monitored).collect();
+        let monitored =
+            monitored.map_err(|error| StartError::new(&first, StartStep::AdminApi(error.into())))?;
+        let monitoring = monitoring::start(&config.monitoring, &monitored, &self.stop)
+            .await
+            .map_err(|error| StartError::new(&first, error))?;
+        for (service, address) in monitoring.listening {
+            events(NodeEvent::Monitoring { service, address });
+        }
+        self.monitoring = monitoring.tasks;
+        Ok(())
+    }
+
+    fn ports(&self) -> Vec<ports_file::Ports> {
+        let ports = |running: &RunningNode| {
+            let mut ports = vec![("adminApi", running.admin_address.port())];
+            ports.extend(running.public_address.map(|address| ("publicApi", address.port())));
+            (running.node.clone(), ports)
+        };
+        self.running.iter().map(ports).collect()
     }
 
     /// The running nodes, in the order of the configuration.
@@ -136,6 +186,7 @@ impl Nodes {
         let handle = |running: &RunningNode| NodeHandle {
             node: running.node.clone(),
             admin_address: running.admin_address,
+            admin_tls: running.admin_tls.clone(),
             public_address: running.public_address,
             state: running.state.clone(),
             counted: running.counted.clone(),
@@ -186,5 +237,7 @@ impl Nodes {
     pub async fn shutdown(self) {
         self.stop.cancel();
         join_all(self.running.into_iter().map(RunningNode::ended)).await;
+        // They end when they are told to; what became of them is nobody's concern any more.
+        join_all(self.monitoring).await;
     }
 }

@@ -2,15 +2,16 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use cantle_admin_api::{AdminHandles, AdminServer, RoleHandles};
+use cantle_admin_api::{AdminHandles, RoleHandles};
 use cantle_config::ParticipantConfig;
 use cantle_identity::TopologyManager;
 use tracing::{Instrument, info_span};
 
 use crate::{
-    base::{self, Base, Surroundings},
+    base::{Base, Surroundings},
     error::{StartError, StartStep},
     identity,
+    listen::Listeners,
     running::{self, RunningNode},
     state::{NodeState, Reporter},
     storage,
@@ -40,9 +41,9 @@ async fn steps(
         config.initial_protocol_version,
     )
     .await?;
-    let admin = &config.node.admin_api;
-    let server = AdminServer::bind(base::resolve(&admin.address, admin.port).await?).await?;
-    let admin_address = server.address();
+    let listeners = Listeners::bind(&config.node).await?;
+    let admin_address = listeners.admin_address();
+    let admin_tls = listeners.admin_tls.clone();
     let reporter = Reporter::new(node.clone(), around.events);
     let handles = AdminHandles {
         node: node.clone(),
@@ -53,10 +54,10 @@ async fn steps(
         ports: BTreeMap::from([("admin".to_owned(), admin_address.port())]),
         health: reporter.watch_health(),
         log_level: around.log_level,
+        diagnostics: around.diagnostics,
     };
-    reporter.listening("admin-api", admin_address);
-    let state = reporter.watch_state();
-    let serving = running::serve_admin(server, handles, around.stop.clone());
+    let (state, health) = (reporter.watch_state(), reporter.watch_health());
+    let mut tasks = listeners.serve(handles, &reporter, &vault, kms.as_ref(), &around.stop)?;
     let init = config.node.init.clone();
     let name = node.name.clone();
     let life = async move {
@@ -66,13 +67,16 @@ async fn steps(
             reporter.change(NodeState::Ready(uid));
         }
     };
+    tasks.push(running::spawn_life(life, around.stop, std::future::ready(())));
     Ok(RunningNode {
         node,
         admin_address,
+        admin_tls,
         public_address: None,
         state,
+        health,
         counted: kms.map(|kms| kms.counted),
         store,
-        tasks: vec![serving, running::spawn_life(life, around.stop, std::future::ready(()))],
+        tasks,
     })
 }

@@ -1,29 +1,42 @@
 //! A node that runs: what others see of it, and how it ends.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use cantle_admin_api::{AdminHandles, AdminServer};
+use cantle_admin_api::{AdminHandles, AdminServer, NodeHealth};
 use cantle_kms::Counted;
 use cantle_store::NodeIdentity;
+use cantle_transport::ClientTls;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error};
 
-use crate::{state::NodeState, storage::OpenStore};
+use crate::{monitoring::Monitored, state::NodeState, storage::OpenStore};
 
 /// A running node of any kind.
 #[derive(Debug)]
 pub(crate) struct RunningNode {
     pub(crate) node: NodeIdentity,
     pub(crate) admin_address: SocketAddr,
+    /// How the process's own consoles reach the admin API, where it speaks TLS.
+    pub(crate) admin_tls: Option<ClientTls>,
     pub(crate) public_address: Option<SocketAddr>,
     pub(crate) state: watch::Receiver<NodeState>,
+    pub(crate) health: watch::Receiver<NodeHealth>,
     pub(crate) counted: Option<Counted>,
     pub(crate) store: OpenStore,
     pub(crate) tasks: Vec<JoinHandle<()>>,
 }
 
 impl RunningNode {
+    /// The node as its health is looked at from within the process.
+    pub(crate) fn monitored(&self) -> Result<Monitored, tonic::transport::Error> {
+        let (address, tls) = (self.admin_address, self.admin_tls.as_ref());
+        let endpoint =
+            cantle_transport::endpoint(&reachable(address).to_string(), address.port(), tls, None)?;
+        let admin = cantle_transport::channel(&endpoint, tls);
+        Ok(Monitored { node: self.node.clone(), health: self.health.clone(), admin })
+    }
+
     /// Waits until everything of the node has ended; it was told to stop before.
     pub(crate) async fn ended(self) {
         for task in self.tasks {
@@ -34,6 +47,15 @@ impl RunningNode {
             }
         }
         self.store.close().await;
+    }
+}
+
+/// Who listens everywhere is reached on loopback.
+fn reachable(address: SocketAddr) -> IpAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
     }
 }
 

@@ -1,8 +1,12 @@
 //! What a node is doing, as those who wait for it see it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use cantle_admin_api::{ComponentHealth, NodeHealth};
+use cantle_kms::Wait;
 use cantle_store::NodeIdentity;
 use cantle_types::UniqueIdentifier;
 use tokio::sync::watch;
@@ -28,6 +32,11 @@ pub enum NodeState {
 }
 
 impl NodeState {
+    /// Whether the node has its identity.
+    pub(crate) fn has_identity(&self) -> bool {
+        matches!(self, Self::WaitingForDomain(Some(_)) | Self::Ready(_) | Self::KeysUnusable(_))
+    }
+
     /// Whether a script may be run: the node is ready, or waits for the operator.
     #[must_use]
     pub fn settled(&self) -> bool {
@@ -51,6 +60,13 @@ pub enum NodeEvent {
         /// Where.
         address: std::net::SocketAddr,
     },
+    /// A service of the process itself listens.
+    Monitoring {
+        /// The service: `prometheus` or `health`.
+        service: &'static str,
+        /// Where.
+        address: std::net::SocketAddr,
+    },
     /// The node's state changed.
     Changed {
         /// The node.
@@ -66,6 +82,7 @@ pub(crate) struct Reporter {
     node: NodeIdentity,
     state: watch::Sender<NodeState>,
     health: watch::Sender<NodeHealth>,
+    condition: Arc<Mutex<Condition>>,
     events: Arc<dyn Fn(NodeEvent) + Send + Sync>,
 }
 
@@ -76,6 +93,7 @@ impl Reporter {
             node,
             state: watch::Sender::new(NodeState::Starting),
             health: watch::Sender::new(NodeHealth::default()),
+            condition: Arc::default(),
             events,
         }
     }
@@ -106,35 +124,114 @@ impl Reporter {
         (self.events)(NodeEvent::Changed { node: self.node.clone(), state });
     }
 
-    /// Its keys can be used.
+    /// Waits until the node is ready for the first time; nothing if that can no longer be.
+    pub(crate) async fn until_ready(&self) -> Option<UniqueIdentifier> {
+        let mut state = self.state.subscribe();
+        let reached =
+            state.wait_for(|state| matches!(state, NodeState::Ready(_) | NodeState::Failed(_))).await;
+        match reached.as_deref() {
+            Ok(NodeState::Ready(uid)) => Some(uid.clone()),
+            _ => None,
+        }
+    }
+
+    /// Its keys can be used, and its domain, where it has one, can be reached.
     pub(crate) fn serving(&self) {
-        self.health.send_replace(NodeHealth { serving: true, components: vec![crypto_provider(None)] });
+        self.condition(|condition| {
+            *condition =
+                Condition { initialized: true, keys: None, domain: None, ..std::mem::take(condition) };
+        });
     }
 
     /// Its keys cannot be used, for the reason given.
     pub(crate) fn not_serving(&self, trouble: String) {
-        let components = vec![crypto_provider(Some(trouble))];
-        self.health.send_replace(NodeHealth { serving: false, components });
+        self.condition(|condition| condition.keys = Some(trouble));
     }
+
+    /// Its domain cannot be reached.
+    pub(crate) fn domain_trouble(&self, trouble: String) {
+        self.condition(|condition| condition.domain = Some(trouble));
+    }
+
+    /// The keys of a node that was ready cannot be used any more, for the reason given.
+    pub(crate) fn keys_unusable(&self, uid: &UniqueIdentifier, trouble: String) {
+        self.not_serving(trouble);
+        if matches!(self.state(), NodeState::Ready(_)) {
+            self.change(NodeState::KeysUnusable(uid.clone()));
+        }
+    }
+
+    /// They can be used again.
+    pub(crate) fn keys_usable(&self, uid: &UniqueIdentifier) {
+        self.condition(|condition| condition.keys = None);
+        if matches!(self.state(), NodeState::KeysUnusable(_)) {
+            self.change(NodeState::Ready(uid.clone()));
+        }
+    }
+
+    /// How each of its keys is: by name, what is wrong, and what else there is to say.
+    pub(crate) fn keys(&self, keys: impl IntoIterator<Item = (String, Option<String>, Option<String>)>) {
+        let keys = keys.into_iter().take(MOST_KEYS);
+        let keys = keys.map(|(name, trouble, detail)| component(format!("key {name}"), trouble, detail));
+        let keys = keys.collect();
+        self.condition(|condition| condition.each_key = keys);
+    }
+
+    /// What it waits for: requests that are being repeated.
+    pub(crate) fn waits(&self, waits: &[Wait]) {
+        let mut shown: Vec<_> = waits.iter().take(MOST_WAITS).map(Wait::to_string).collect();
+        if let Some(more) = waits.len().checked_sub(MOST_WAITS).filter(|more| *more > 0) {
+            shown.push(format!("and {more} more"));
+        }
+        let waits = (!shown.is_empty()).then(|| shown.join("; "));
+        self.condition(|condition| condition.waits = waits);
+    }
+
+    /// Changes what is known and tells of it.
+    fn condition(&self, change: impl FnOnce(&mut Condition)) {
+        // Whole after every change, so a panic elsewhere has not spoilt it.
+        let mut condition = self.condition.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut condition);
+        self.health.send_replace(condition.health());
+    }
+}
+
+/// A status with more keys, or more waits, would be of no use to anybody.
+const MOST_KEYS: usize = 100;
+const MOST_WAITS: usize = 20;
+
+/// What is known of how a node is, each part from somebody else.
+#[derive(Debug, Default)]
+struct Condition {
+    initialized: bool,
+    keys: Option<String>,
+    domain: Option<String>,
+    each_key: Vec<ComponentHealth>,
+    waits: Option<String>,
+}
+
+impl Condition {
+    fn health(&self) -> NodeHealth {
+        let mut components = vec![component("crypto-provider".to_owned(), self.keys.clone(), None)];
+        if let Some(trouble) = &self.domain {
+            components.push(component("sequencer-client".to_owned(), Some(trouble.clone()), None));
+        }
+        components.extend(self.each_key.iter().cloned());
+        if let Some(waits) = &self.waits {
+            components.push(component("kms-requests".to_owned(), None, Some(waits.clone())));
+        }
+        NodeHealth { serving: self.initialized && self.keys.is_none() && self.domain.is_none(), components }
+    }
+}
+
+fn component(name: String, trouble: Option<String>, detail: Option<String>) -> ComponentHealth {
+    ComponentHealth { name, trouble, detail }
 }
 
 impl fmt::Debug for Reporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reporter").field("node", &self.node).finish_non_exhaustive()
     }
-}
-
-impl Reporter {
-    /// Its keys can be used, but its domain cannot be reached.
-    pub(crate) fn domain_trouble(&self, trouble: String) {
-        let domain = ComponentHealth { name: "sequencer-client".to_owned(), trouble: Some(trouble) };
-        self.health
-            .send_replace(NodeHealth { serving: false, components: vec![crypto_provider(None), domain] });
-    }
-}
-
-fn crypto_provider(trouble: Option<String>) -> ComponentHealth {
-    ComponentHealth { name: "crypto-provider".to_owned(), trouble }
 }
 
 impl fmt::Display for NodeEvent {
@@ -144,6 +241,7 @@ impl fmt::Display for NodeEvent {
             Self::Listening { node, service, address } => {
                 write!(f, "listening: {node} {service} {address}")
             }
+            Self::Monitoring { service, address } => write!(f, "listening: monitoring {service} {address}"),
             Self::Changed { node, state } => match state {
                 NodeState::Starting => write!(f, "starting: {node}"),
                 NodeState::WaitingForIdentity => write!(

@@ -39,15 +39,13 @@ impl OpenStore {
     }
 }
 
-impl From<SqliteStore> for OpenStore {
-    fn from(sqlite: SqliteStore) -> Self {
-        Self { store: Arc::new(sqlite.clone()), database: Database::Sqlite(sqlite) }
+impl OpenStore {
+    fn sqlite(node: &NodeIdentity, sqlite: SqliteStore) -> Self {
+        Self { store: Arc::new(sqlite.clone().metered(node)), database: Database::Sqlite(sqlite) }
     }
-}
 
-impl From<PostgresStore> for OpenStore {
-    fn from(postgres: PostgresStore) -> Self {
-        Self { store: Arc::new(postgres.clone()), database: Database::Postgres(postgres) }
+    fn postgres(node: &NodeIdentity, postgres: PostgresStore) -> Self {
+        Self { store: Arc::new(postgres.clone().metered(node)), database: Database::Postgres(postgres) }
     }
 }
 
@@ -94,8 +92,9 @@ async fn open_once(config: &NodeConfig, data_dir: &Path, access: Access) -> Resu
     let migrate = if parameters.migrate_and_start { MigrateOnStart::Yes } else { MigrateOnStart::No };
     let location = match &config.storage.backend {
         StorageBackend::Postgres(postgres) => {
-            let options = PostgresOptions { migrate, access, ..postgres_options(node, postgres, parameters) };
-            return Ok(PostgresStore::open(options).await?.into());
+            let options =
+                PostgresOptions { migrate, access, ..postgres_options(node.clone(), postgres, parameters) };
+            return Ok(OpenStore::postgres(&node, PostgresStore::open(options).await?));
         }
         StorageBackend::Memory => SqliteLocation::Memory,
         StorageBackend::Sqlite { .. } => match config.storage.sqlite_file(data_dir, &config.name) {
@@ -103,7 +102,8 @@ async fn open_once(config: &NodeConfig, data_dir: &Path, access: Access) -> Resu
             None => SqliteLocation::Memory,
         },
     };
-    Ok(SqliteStore::open(SqliteOptions { location, node, migrate, access }).await?.into())
+    let options = SqliteOptions { location, node: node.clone(), migrate, access };
+    Ok(OpenStore::sqlite(&node, SqliteStore::open(options).await?))
 }
 
 fn postgres_options(

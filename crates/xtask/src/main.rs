@@ -10,6 +10,8 @@
 
 mod arrows;
 mod bench;
+#[cfg(test)]
+mod config_fields;
 
 use clap::{Parser, Subcommand};
 

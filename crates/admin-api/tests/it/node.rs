@@ -1,14 +1,20 @@
 //! A node's admin API, served on loopback, and clients for it.
 
-use std::{collections::BTreeMap, error::Error, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, error::Error, io::Read, net::SocketAddr, sync::Arc};
 
-use cantle_admin_api::{AdminHandles, AdminServer, LogLevel, NodeHealth, RoleHandles};
+use cantle_admin_api::{
+    AdminHandles, AdminOptions, AdminServer, Diagnostics, DumpFile, LastError, LogLevel, NodeHealth,
+    RoleHandles,
+};
 use cantle_identity::TopologyManager;
 use cantle_kms::testing::FakeKms;
 use cantle_proto::{
     cantle::admin::v1::{DescribeNodeRequest, node_service_client::NodeServiceClient},
     crypto::admin::v0::vault_service_client::VaultServiceClient,
-    health::admin::v0::{SetLogLevelRequest, node_status, status_service_client::StatusServiceClient},
+    health::admin::v0::{
+        GetLastErrorTraceRequest, GetLastErrorsRequest, HealthDumpRequest, SetLogLevelRequest, node_status,
+        status_service_client::StatusServiceClient,
+    },
     topology::admin::v0::{
         initialization_service_client::InitializationServiceClient,
         topology_manager_read_service_client::TopologyManagerReadServiceClient,
@@ -62,7 +68,8 @@ impl Node {
         let topology =
             TopologyManager::open(store, vault.clone(), clock.clone(), ProtocolVersion::V7).await.unwrap();
         let (health, health_seen) = watch::channel(NodeHealth::default());
-        let server = AdminServer::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let server =
+            AdminServer::bind(SocketAddr::from(([127, 0, 0, 1], 0)), AdminOptions::default()).await.unwrap();
         let address = server.address();
         let handles = AdminHandles {
             node,
@@ -73,6 +80,7 @@ impl Node {
             ports: BTreeMap::from([("admin".to_owned(), address.port())]),
             health: health_seen,
             log_level: Arc::new(Levels),
+            diagnostics: Arc::new(Troubled),
         };
         tokio::spawn(server.serve(handles, std::future::pending()));
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
@@ -104,6 +112,65 @@ impl LogLevel for Levels {
     fn set(&self, level: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
         if level == "DEBUG" { Ok(()) } else { Err(format!("{level} is no level").into()) }
     }
+}
+
+/// Has had one error.
+#[derive(Debug)]
+struct Troubled;
+
+impl Diagnostics for Troubled {
+    fn last_errors(&self) -> Vec<LastError> {
+        vec![LastError { trace_id: "abc".to_owned(), message: "it went wrong".to_owned() }]
+    }
+
+    fn error_trace(&self, trace_id: &str) -> Option<Vec<String>> {
+        (trace_id == "abc").then(|| vec!["it began".to_owned(), "it went wrong".to_owned()])
+    }
+
+    fn files(&self) -> Vec<DumpFile> {
+        vec![DumpFile { name: "log.txt".to_owned(), content: b"a line".to_vec() }]
+    }
+}
+
+#[tokio::test]
+async fn last_errors_and_their_traces_are_told() {
+    let node = Node::kms().await;
+    let mut status = StatusServiceClient::new(node.channel.clone());
+    let errors = status.get_last_errors(GetLastErrorsRequest {}).await.unwrap().into_inner().errors;
+    assert_eq!(errors.len(), 1);
+    assert_eq!((errors[0].trace_id.as_str(), errors[0].message.as_str()), ("abc", "it went wrong"));
+    let request = |trace_id: &str| GetLastErrorTraceRequest { trace_id: trace_id.to_owned() };
+    let trace = status.get_error_trace(request("abc")).await.unwrap().into_inner().messages;
+    assert_eq!(trace, ["it began", "it went wrong"]);
+    let refused = status.get_error_trace(request("def")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+}
+
+#[tokio::test]
+async fn a_health_dump_comes_in_pieces_of_one_archive() {
+    let node = Node::kms().await;
+    let mut status = StatusServiceClient::new(node.channel.clone());
+    let mut pieces =
+        status.health_dump(HealthDumpRequest { chunk_size: Some(1) }).await.unwrap().into_inner();
+    let mut archive = Vec::new();
+    while let Some(piece) = pieces.message().await.unwrap() {
+        assert!(piece.chunk.len() <= 1024);
+        archive.extend(piece.chunk);
+    }
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap();
+    let names: Vec<_> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+    assert_eq!(names, ["version.txt", "status.txt", "last-errors.txt", "log.txt"]);
+    let mut errors = String::new();
+    archive.by_name("last-errors.txt").unwrap().read_to_string(&mut errors).unwrap();
+    assert_eq!(errors, "abc it went wrong\n    it began\n    it went wrong\n");
+}
+
+#[tokio::test]
+async fn a_request_beyond_the_limit_is_refused_before_it_is_read() {
+    let node = Node::kms().await;
+    let request = SetLogLevelRequest { level: "x".repeat(11 << 20) };
+    let refused = StatusServiceClient::new(node.channel.clone()).set_log_level(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
 }
 
 #[tokio::test]

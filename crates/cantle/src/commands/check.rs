@@ -31,9 +31,12 @@ pub(crate) fn run(check: &Check, global: &Global) -> Result<(), Failure> {
 
 /// The configuration of the global flags, or all its faults.
 pub(crate) fn load(global: &Global) -> Result<Config, Failure> {
-    let Loaded { config, .. } =
-        Config::load(&load_options(global)).map_err(|errors| Failure::Usage(errors.to_string()))?;
-    Ok(config)
+    Ok(load_whole(global)?.config)
+}
+
+/// The same with the document that it was made of.
+pub(crate) fn load_whole(global: &Global) -> Result<Loaded, Failure> {
+    Config::load(&load_options(global)).map_err(|errors| Failure::Usage(errors.to_string()))
 }
 
 fn load_options(global: &Global) -> LoadOptions {

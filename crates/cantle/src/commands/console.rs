@@ -7,11 +7,16 @@ use std::{io::IsTerminal, path::Path, time::Duration};
 use cantle_config::Config;
 use cantle_console::{Locality, NodeKind, NodeRef, ReplOptions, Session, SessionOptions, repl};
 use cantle_node::Nodes;
+use cantle_transport::endpoint;
 use tokio::{runtime::Handle, task::spawn_blocking};
 
 use crate::{
     cli::{Console, Global, Remote, Run},
-    commands::{check, nodes, remote, settings},
+    commands::{
+        check, nodes,
+        remote::{self, Target},
+        settings,
+    },
     failure::Failure,
     logging::LevelControl,
     signals::Stop,
@@ -109,10 +114,12 @@ fn local_nodes(running: &Nodes, config: &Config) -> Result<Vec<NodeRef>, Failure
     let mut refs = Vec::new();
     for handle in running.handles() {
         let kind = node_kind(handle.node.kind.as_str());
-        let address = handle.admin_address.to_string();
-        let settings = settings::of_local(config, kind, handle.node.name.as_str())?;
-        let node = node_ref(kind, handle.node.name.as_str(), Locality::Local, &address)?;
-        refs.push(node.with_settings(settings));
+        let name = handle.node.name.as_str();
+        let settings = settings::of_local(config, kind, name)?;
+        let (address, tls) = (handle.admin_address, handle.admin_tls.clone());
+        let admin = endpoint(&address.ip().to_string(), address.port(), tls.as_ref(), None);
+        let admin = admin.map_err(Failure::running)?;
+        refs.push(NodeRef::new(kind, name, Locality::Local, admin, tls).with_settings(settings));
     }
     refs.extend(configured_remotes(config)?);
     Ok(refs)
@@ -129,8 +136,8 @@ fn configured_remotes(config: &Config) -> Result<Vec<NodeRef>, Failure> {
     let mut refs = Vec::new();
     for (kind, nodes) in kinds {
         for (name, node) in nodes {
-            let address = format!("{}:{}", node.admin_api.address, node.admin_api.port);
-            let remote = node_ref(kind, name.as_str(), Locality::Remote, &address)?;
+            let Target { endpoint, tls, .. } = Target::of_remote(node)?;
+            let remote = NodeRef::new(kind, name.as_str(), Locality::Remote, endpoint, tls);
             refs.push(remote.with_settings(settings::of_remote(node)?));
         }
     }
@@ -156,7 +163,8 @@ where
         };
         return work(SessionOptions::new(refs, Handle::current()), stop).await;
     }
-    let config = check::load(global)?;
+    let loaded = check::load_whole(global)?;
+    let config = &loaded.config;
     if config.is_empty() {
         return Err(Failure::Usage(
             "error: no node is configured; name a configuration file with -c, or running nodes with --remote HOST:PORT"
@@ -164,11 +172,11 @@ where
         ));
     }
     let running = tokio::select! {
-        running = nodes::start(&config, global, level) => running?,
+        running = nodes::start(&loaded, global, level) => running?,
         () = stop.requested() => return Ok(()),
     };
     let options = tokio::select! {
-        options = settled(&running, &config) => options.map(Some),
+        options = settled(&running, config) => options.map(Some),
         () = stop.requested() => Ok(None),
     };
     let ended = match options {
@@ -189,7 +197,7 @@ async fn settled(running: &Nodes, config: &Config) -> Result<SessionOptions, Fai
 async fn remote_nodes(arguments: &Remote) -> Result<Vec<NodeRef>, Failure> {
     let mut refs = Vec::new();
     for address in &arguments.remote {
-        let node = remote::describe(remote::connect(address).await?, address).await?;
+        let node = remote::describe(remote::connect(&Target::at(address)?).await?, address).await?;
         let remote = node_ref(node_kind(&node.kind), &node.name, Locality::Remote, address)?;
         refs.push(remote.with_settings(settings::of_address(address)));
     }

@@ -132,7 +132,7 @@ async fn show(running: &Running, global: &Global) -> Result<(), Failure> {
 
 async fn node_keys(handle: &NodeHandle) -> Result<Vec<OwnedKey>, Failure> {
     let address = handle.admin_address.to_string();
-    let answer = KeyServiceClient::new(remote::connect(&address).await?)
+    let answer = KeyServiceClient::new(remote::connect(&remote::Target::at(&address)?).await?)
         .list_keys(ListKeysRequest {})
         .await
         .map_err(|status| remote::failed(&address, &status))?;

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{Global, Remote},
-    commands::{check, remote},
+    commands::{
+        check,
+        remote::{self, Target},
+    },
     failure::Failure,
 };
 
@@ -47,7 +50,7 @@ async fn of_config(global: &Global) -> Result<Vec<OwnedKey>, Failure> {
 async fn of_remote(remote: &Remote) -> Result<Vec<OwnedKey>, Failure> {
     let mut keys = Vec::new();
     for address in &remote.remote {
-        let channel = remote::connect(address).await?;
+        let channel = remote::connect(&Target::at(address)?).await?;
         let node = remote::describe(channel.clone(), address).await?;
         let answer = KeyServiceClient::new(channel)
             .list_keys(ListKeysRequest {})

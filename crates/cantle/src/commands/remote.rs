@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use cantle_config::{NodeConfig, RemoteNodeConfig};
+use cantle_node::{client_tls, own_client_tls};
 use cantle_proto::{
     cantle::admin::v1::{DescribeNodeRequest, node_service_client::NodeServiceClient},
     topology::admin::v0::initialization_service_client::InitializationServiceClient,
 };
+use cantle_transport::{ClientKeepAlive, ClientTls, endpoint};
 use tonic::{
     Code, Status,
     transport::{Channel, Endpoint},
@@ -29,14 +32,69 @@ pub(crate) struct Described {
     pub(crate) version: String,
 }
 
-/// Connects to the admin API at `HOST:PORT`.
-pub(crate) async fn connect(address: &str) -> Result<Channel, Failure> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))
-        .map_err(|_| Failure::Usage(format!("error: {address:?} is no HOST:PORT")))?;
-    endpoint.connect_timeout(CONNECT).connect().await.map_err(|error| {
+/// An admin API, and how it is reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// `HOST:PORT`, for messages.
+    pub(crate) address: String,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) tls: Option<ClientTls>,
+}
+
+impl Target {
+    /// The admin API at `HOST:PORT`, without TLS.
+    pub(crate) fn at(address: &str) -> Result<Self, Failure> {
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|_| no_address(address))?;
+        Ok(Self { address: address.to_owned(), endpoint, tls: None })
+    }
+
+    /// A node of another process, as the configuration says.
+    pub(crate) fn of_remote(node: &RemoteNodeConfig) -> Result<Self, Failure> {
+        let api = &node.admin_api;
+        let tls = api.tls.as_ref().map(client_tls).transpose();
+        let tls =
+            tls.map_err(|error| Failure::usage(anyhow::Error::from(error).context(node.name.clone())))?;
+        let keep_alive = api.keep_alive.map(|keep_alive| ClientKeepAlive {
+            time: keep_alive.time,
+            timeout: keep_alive.timeout,
+            without_calls: keep_alive.keep_alive_without_calls,
+        });
+        let address = format!("{}:{}", api.address, api.port);
+        let endpoint = endpoint(&api.address, api.port, tls.as_ref(), keep_alive);
+        let endpoint = endpoint.map_err(|_| no_address(&address))?;
+        Ok(Self { address, endpoint, tls })
+    }
+
+    /// A node of this configuration that may run in another process, if its port is fixed.
+    pub(crate) fn of_local(node: &NodeConfig) -> Result<Option<Self>, Failure> {
+        let api = &node.admin_api;
+        let Some(port) = api.port else { return Ok(None) };
+        let tls = api.tls.as_ref().map(own_client_tls).transpose();
+        let tls =
+            tls.map_err(|error| Failure::usage(anyhow::Error::from(error).context(node.name.clone())))?;
+        // Who listens everywhere is reached on loopback.
+        let host = match api.address.as_str() {
+            "0.0.0.0" => "127.0.0.1",
+            "::" | "[::]" => "::1",
+            address => address,
+        };
+        let address = format!("{host}:{port}");
+        let endpoint = endpoint(host, port, tls.as_ref(), None).map_err(|_| no_address(&address))?;
+        Ok(Some(Self { address, endpoint, tls }))
+    }
+}
+
+fn no_address(address: &str) -> Failure {
+    Failure::Usage(format!("error: {address:?} is no HOST:PORT"))
+}
+
+/// Connects to an admin API.
+pub(crate) async fn connect(target: &Target) -> Result<Channel, Failure> {
+    let endpoint = target.endpoint.clone().connect_timeout(CONNECT);
+    cantle_transport::connect(&endpoint, target.tls.as_ref()).await.map_err(|error| {
         Failure::Running(
             anyhow::Error::from(error)
-                .context(format!("no admin API answers at {address}; is the node running?")),
+                .context(format!("no admin API answers at {}; is the node running?", target.address)),
         )
     })
 }

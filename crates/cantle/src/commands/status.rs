@@ -8,14 +8,17 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{Global, Remote},
-    commands::{check, remote},
+    commands::{
+        check,
+        remote::{self, Target},
+    },
     failure::Failure,
 };
 
 pub(crate) async fn run(arguments: &Remote, global: &Global) -> Result<(), Failure> {
     let mut statuses = Vec::new();
-    for address in addresses(arguments, global)? {
-        statuses.push(status(&address).await?);
+    for target in targets(arguments, global)? {
+        statuses.push(status(&target).await?);
     }
     if global.json {
         println!("{}", Value::Array(statuses));
@@ -38,30 +41,30 @@ pub(crate) async fn run(arguments: &Remote, global: &Global) -> Result<(), Failu
 }
 
 /// The addresses given, or those of the configuration's nodes with a fixed port and of its remote nodes.
-fn addresses(arguments: &Remote, global: &Global) -> Result<Vec<String>, Failure> {
+fn targets(arguments: &Remote, global: &Global) -> Result<Vec<Target>, Failure> {
     if !arguments.remote.is_empty() {
-        return Ok(arguments.remote.clone());
+        return arguments.remote.iter().map(|address| Target::at(address)).collect();
     }
     let config = check::load(global)?;
-    let local = config
-        .nodes()
-        .filter_map(|node| node.admin_api.port.map(|port| format!("{}:{port}", node.admin_api.address)));
-    let remote = config
-        .remote_participants
-        .values()
-        .map(|remote| format!("{}:{}", remote.admin_api.address, remote.admin_api.port));
-    let addresses: Vec<_> = local.chain(remote).collect();
-    if addresses.is_empty() {
+    let mut targets = Vec::new();
+    for node in config.nodes() {
+        targets.extend(Target::of_local(node)?);
+    }
+    for node in config.remote_nodes() {
+        targets.push(Target::of_remote(node)?);
+    }
+    if targets.is_empty() {
         return Err(Failure::Usage(
             "error: no node to ask; name one with --remote HOST:PORT, or a configuration with admin-api.port"
                 .to_owned(),
         ));
     }
-    Ok(addresses)
+    Ok(targets)
 }
 
-async fn status(address: &str) -> Result<Value, Failure> {
-    let channel = remote::connect(address).await?;
+async fn status(target: &Target) -> Result<Value, Failure> {
+    let address = &target.address;
+    let channel = remote::connect(target).await?;
     let node = remote::describe(channel.clone(), address).await?;
     let answer = StatusServiceClient::new(channel.clone()).status(()).await;
     let answer = answer.map_err(|status| remote::failed(address, &status))?.into_inner();

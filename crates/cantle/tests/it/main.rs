@@ -5,7 +5,9 @@
 
 mod automatic;
 mod cli;
+mod monitoring;
 mod postgres;
 mod pregenerated;
 mod providers;
 mod support;
+mod tls;

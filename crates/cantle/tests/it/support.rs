@@ -34,7 +34,7 @@ pub(crate) const FOUR: &[&str] = &["kms:Decrypt", "kms:Sign", "kms:DescribeKey",
 /// in another account).
 pub(crate) struct Workplace {
     pub(crate) folder: TempDir,
-    _kms: Process,
+    kms: Option<Process>,
     pub(crate) endpoint: String,
 }
 
@@ -60,14 +60,27 @@ impl Workplace {
             caller("other", OTHER_ACCOUNT, &["kms:*"]),
         ]);
         fs::write(folder.path().join("callers.json"), callers.to_string()).unwrap();
-        let mut command = cantle(folder.path());
-        command.args(["kms-server", "--address", "127.0.0.1:0", "--account", ACCOUNT]);
-        command.arg("--credentials").arg(folder.path().join("callers.json"));
-        command.arg("--data").arg(folder.path().join("kms.data"));
+        let mut workplace = Self { folder, kms: None, endpoint: "http://127.0.0.1:0".to_owned() };
+        workplace.start_kms();
+        workplace
+    }
+
+    /// Starts the KMS, with the keys that it had, at the port that it had.
+    pub(crate) fn start_kms(&mut self) {
+        let mut command = self.cantle();
+        command.args(["kms-server", "--account", ACCOUNT, "--address"]);
+        command.arg(self.endpoint.trim_start_matches("http://").trim_end_matches('/'));
+        command.arg("--credentials").arg(self.path("callers.json"));
+        command.arg("--data").arg(self.path("kms.data"));
         let mut kms = Process::spawn(&mut command).unwrap();
         let line = kms.wait_for("ready: kms-server", SOON).unwrap();
-        let endpoint = line.rsplit(' ').next().unwrap().to_owned();
-        Self { folder, _kms: kms, endpoint }
+        self.endpoint = line.rsplit(' ').next().unwrap().to_owned();
+        self.kms = Some(kms);
+    }
+
+    /// Takes the KMS away.
+    pub(crate) fn stop_kms(&mut self) {
+        drop(self.kms.take());
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
