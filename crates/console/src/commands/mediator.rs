@@ -54,7 +54,7 @@ pub(super) fn initialize_request(
         required_symmetric_key_schemes: parameters.required_symmetric_key_schemes,
         required_hash_algorithms: parameters.required_hash_algorithms,
         required_crypto_key_formats: parameters.required_crypto_key_formats,
-        protocol_version: parameters.protocol_version.to_string(),
+        protocol_version: format!("{}.0.0", parameters.protocol_version),
         reconciliation_interval: Some(prost_types::Duration { seconds: 60, nanos: 0 }),
         max_rate_per_participant: 1_000_000,
         max_inbound_message_size: 10_485_760,
