@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cantle_proto::protocol::v2::envelope_content::SomeEnvelopeContent as Content5;
 use cantle_proto::protocol::v3::envelope_content::SomeEnvelopeContent as Content7;
-use cantle_proto::protocol::{v2, v3};
+use cantle_proto::protocol::{v0, v1, v2, v3};
 use cantle_types::{DomainId, ProtocolVersion};
 
 use crate::encryption::{EncryptedViewMessage, ViewKeys};
@@ -176,36 +176,26 @@ impl ProtocolMessage {
         }
     }
 
-    fn informee(
-        message: cantle_proto::protocol::v1::InformeeMessage,
-        version: ProtocolVersion,
-    ) -> Result<Self, ParseError> {
+    fn informee(message: v1::InformeeMessage, version: ProtocolVersion) -> Result<Self, ParseError> {
         Ok(Self::Informee(Box::new(InformeeMessage::from_proto(message, version)?)))
     }
 
-    fn signed(
-        message: cantle_proto::protocol::v0::SignedProtocolMessage,
-        version: ProtocolVersion,
-    ) -> Result<Self, ParseError> {
+    fn signed(message: v0::SignedProtocolMessage, version: ProtocolVersion) -> Result<Self, ParseError> {
         Ok(Self::Signed(Box::new(SignedProtocolMessage::from_proto(message, version)?)))
     }
 
     fn domain_topology(
-        message: &cantle_proto::protocol::v1::DomainTopologyTransactionMessage,
+        message: &v1::DomainTopologyTransactionMessage,
         version: ProtocolVersion,
     ) -> Result<Self, ParseError> {
         Ok(Self::DomainTopology(Box::new(DomainTopologyTransactionMessage::from_proto(message, version)?)))
     }
 
-    fn register_request(
-        message: &cantle_proto::protocol::v0::RegisterTopologyTransactionRequest,
-    ) -> Result<Self, ParseError> {
+    fn register_request(message: &v0::RegisterTopologyTransactionRequest) -> Result<Self, ParseError> {
         Ok(Self::RegisterTopologyRequest(Box::new(RegisterTopologyTransactionRequest::from_proto(message)?)))
     }
 
-    fn register_response(
-        message: cantle_proto::protocol::v1::RegisterTopologyTransactionResponse,
-    ) -> Result<Self, ParseError> {
+    fn register_response(message: v1::RegisterTopologyTransactionResponse) -> Result<Self, ParseError> {
         Ok(Self::RegisterTopologyResponse(Box::new(RegisterTopologyTransactionResponse::from_proto(
             message,
         )?)))

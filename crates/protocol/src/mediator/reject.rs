@@ -3,9 +3,13 @@
 //! A rejection is an error code with a category, a text, and sometimes the contracts or keys that it is about. The
 //! codes are Canton's: <https://docs.daml.com/canton/reference/error_codes.html>
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use cantle_proto::google::rpc;
 use cantle_proto::protocol::{v1, v2};
 use cantle_types::ProtocolVersion;
+use prost::Message as _;
 
 use crate::error::ParseError;
 use crate::wire::field;
@@ -202,20 +206,28 @@ impl MediatorReject {
             ProtocolVersion::V5 => {
                 Self::V1 { cause: cause.to_owned(), error_code: code.to_owned(), error_category: category }
             }
-            ProtocolVersion::V7 => Self::V2(rpc::Status {
-                code: status_code(category),
-                message: format!("{code}({},0): {cause}", category.0),
-                details: Vec::new(),
-            }),
+            ProtocolVersion::V7 => Self::V2(status(code, category, cause)),
         }
     }
 
-    /// Canton's error code; at protocol version 7 it is what the status begins with.
+    /// Canton's error code; at protocol version 7 it is in the details of the status, or what its text begins with.
     #[must_use]
-    pub fn error_code(&self) -> &str {
+    pub fn error_code(&self) -> Cow<'_, str> {
         match self {
-            Self::V1 { error_code, .. } => error_code,
-            Self::V2(status) => status.message.split('(').next().unwrap_or(""),
+            Self::V1 { error_code, .. } => error_code.into(),
+            Self::V2(status) => match error_info(status) {
+                Some(info) => info.reason.into(),
+                None => status.message.split('(').next().unwrap_or("").into(),
+            },
+        }
+    }
+
+    /// Canton's error category; nothing when the rejection does not tell.
+    #[must_use]
+    pub fn error_category(&self) -> Option<ErrorCategory> {
+        match self {
+            Self::V1 { error_category, .. } => Some(*error_category),
+            Self::V2(status) => error_info(status)?.metadata.get(CATEGORY)?.parse().ok().map(ErrorCategory),
         }
     }
 
@@ -252,17 +264,11 @@ impl MediatorReject {
 
     /// The message of protocol version 5. A rejection in the other form is said in this one.
     pub(super) fn to_proto_v1(&self) -> v1::MediatorReject {
-        match self {
-            Self::V1 { cause, error_code, error_category } => v1::MediatorReject {
-                cause: cause.clone(),
-                error_code: error_code.clone(),
-                error_category: error_category.0,
-            },
-            Self::V2(status) => v1::MediatorReject {
-                cause: status.message.clone(),
-                error_code: self.error_code().to_owned(),
-                error_category: ErrorCategory::INVALID_GIVEN_CURRENT_SYSTEM_STATE_OTHER.0,
-            },
+        let category = self.error_category().unwrap_or(ErrorCategory::SYSTEM_INTERNAL_ASSUMPTION_VIOLATED);
+        v1::MediatorReject {
+            cause: self.cause().to_owned(),
+            error_code: self.error_code().into_owned(),
+            error_category: category.0,
         }
     }
 
@@ -270,13 +276,45 @@ impl MediatorReject {
     pub(super) fn to_proto_v2(&self) -> v2::MediatorReject {
         let status = match self {
             Self::V2(status) => status.clone(),
-            Self::V1 { cause, error_code, error_category } => {
-                let message = format!("{error_code}({},0): {cause}", error_category.0);
-                rpc::Status { code: status_code(*error_category), message, details: Vec::new() }
-            }
+            Self::V1 { cause, error_code, error_category } => status(error_code, *error_category, cause),
         };
         v2::MediatorReject { reason: Some(status) }
     }
+}
+
+/// The detail of a status that says which error it is.
+///
+/// Source: <https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>
+#[derive(Clone, PartialEq, prost::Message)]
+struct ErrorInfo {
+    #[prost(string, tag = "1")]
+    reason: String,
+    #[prost(string, tag = "2")]
+    domain: String,
+    #[prost(map = "string, string", tag = "3")]
+    metadata: HashMap<String, String>,
+}
+
+const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
+/// Under which name Canton puts the category into the details.
+const CATEGORY: &str = "category";
+
+fn status(code: &str, category: ErrorCategory, cause: &str) -> rpc::Status {
+    let info = ErrorInfo {
+        reason: code.to_owned(),
+        domain: String::new(),
+        metadata: HashMap::from([(CATEGORY.to_owned(), category.0.to_string())]),
+    };
+    rpc::Status {
+        code: status_code(category),
+        message: format!("{code}({},0): {cause}", category.0),
+        details: vec![prost_types::Any { type_url: ERROR_INFO.to_owned(), value: info.encode_to_vec() }],
+    }
+}
+
+fn error_info(status: &rpc::Status) -> Option<ErrorInfo> {
+    let detail = status.details.iter().find(|detail| detail.type_url == ERROR_INFO)?;
+    ErrorInfo::decode(&detail.value[..]).ok()
 }
 
 /// The gRPC status code that goes with a category.
@@ -327,6 +365,7 @@ mod tests {
         for reject in [five, seven] {
             assert!(reject.is_timeout());
             assert_eq!(reject.error_code(), TIMED_OUT);
+            assert_eq!(reject.error_category(), Some(ErrorCategory::CONTENTION_ON_SHARED_RESOURCES));
         }
         let malformed = MediatorReject::malformed_message("who knows", ProtocolVersion::V7);
         assert!(!malformed.is_timeout());
@@ -339,7 +378,16 @@ mod tests {
         let said = MediatorReject::from_proto_v2(five.to_proto_v2()).unwrap();
         assert_eq!(said.error_code(), five.error_code());
         let back = MediatorReject::from_proto_v1(said.to_proto_v1());
-        assert_eq!(back.error_code(), five.error_code());
+        assert_eq!((back.error_code(), back.error_category()), (five.error_code(), five.error_category()));
+    }
+
+    #[test]
+    fn a_status_without_details_is_known_by_its_text() {
+        let message = format!("{TIMED_OUT}(2,0): late");
+        let status = rpc::Status { code: 10, message, details: Vec::new() };
+        let reject = MediatorReject::from_proto_v2(v2::MediatorReject { reason: Some(status) }).unwrap();
+        assert!(reject.is_timeout());
+        assert_eq!(reject.error_category(), None);
     }
 
     #[test]
