@@ -1,7 +1,8 @@
 //! A written document to a node: literals, concatenations, duplicate keys, `+=` and includes.
 //!
 //! What is wrong is reported and left out, so that the rest is read too and all errors are found; the order of the
-//! reports is the order in which Lightbend's library would meet them. Only an exhausted budget stops at once.
+//! reports is the order in which Lightbend's library would meet them. Only an exhausted budget and a cycle of includes
+//! stop at once.
 
 use std::rc::Rc;
 
@@ -27,12 +28,12 @@ pub(crate) struct Assembler<'a> {
 /// A source that could not be read: the reports say why; or nothing more is read at all.
 enum Fault {
     Reported,
-    Budget(Error),
+    Stop(Error),
 }
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        Self::Budget(error)
+        Self::Stop(error)
     }
 }
 
@@ -77,13 +78,13 @@ impl<'a> Assembler<'a> {
         match read(self) {
             Ok(node) => Ok(Some(node)),
             Err(Fault::Reported) => Ok(None),
-            Err(Fault::Budget(error)) => Err(error),
+            Err(Fault::Stop(error)) => Err(error),
         }
     }
 
     fn fail<T>(&mut self, error: Error) -> Result<T, Fault> {
         if error.kind() == ErrorKind::BudgetExceeded {
-            return Err(Fault::Budget(error));
+            return Err(Fault::Stop(error));
         }
         self.report(error);
         Err(Fault::Reported)
@@ -277,7 +278,7 @@ impl<'a> Assembler<'a> {
         let node = match included {
             Ok(node) => node,
             Err(Fault::Reported) => return Ok(()),
-            Err(Fault::Budget(error)) => return Err(error),
+            Err(Fault::Stop(error)) => return Err(error),
         };
         if document.lists > 0 && !node.is_resolved() {
             self.report(Error::new(
@@ -327,7 +328,11 @@ impl<'a> Assembler<'a> {
         match url {
             files::Url::File(path) => {
                 let flavor = files::flavor_of(&path.to_string_lossy());
-                self.target(&Target::file(path), flavor, missing)
+                // Lightbend's library does not count these and ends a cycle of them with the stack.
+                self.enter(origin)?;
+                let result = self.target(&Target::file(path), flavor, missing);
+                self.include_depth -= 1;
+                result
             }
             files::Url::Network(scheme) => {
                 let message = format!(
@@ -399,7 +404,8 @@ impl<'a> Assembler<'a> {
                 "includes nested more than {} deep (is there a cycle of includes?)",
                 Budgets::INCLUDE_DEPTH
             );
-            return self.fail(Error::new(ErrorKind::Parse, origin.clone(), message));
+            // Going on would read a cycle with two includes in it two to the fiftieth times.
+            return Err(Fault::Stop(Error::new(ErrorKind::Parse, origin.clone(), message)));
         }
         self.include_depth += 1;
         Ok(())

@@ -64,7 +64,8 @@ pub(crate) fn map_hash(text: &str) -> u32 {
     hash ^ (hash >> 16)
 }
 
-/// `Double.toString`, with the shortest digits that read back as the same number.
+/// `Double.toString` of Java SE 19 and later: the shortest digits that read back as the same number, of two digits
+/// those nearest to it. (Earlier versions write a digit too many at times; it reads back as the same number too.)
 pub(crate) fn double_text(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
@@ -72,7 +73,13 @@ pub(crate) fn double_text(value: f64) -> String {
     }
     let text = format!("{value:e}");
     match text.split_once('e') {
-        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
+        Some((digits, exponent)) if !digits.contains('.') => {
+            let two = format!("{value:.1e}");
+            match two.split_once('e') {
+                Some((digits, exponent)) if two.parse() == Ok(value) => format!("{digits}E{exponent}"),
+                _ => format!("{digits}.0E{exponent}"),
+            }
+        }
         Some((digits, exponent)) => format!("{digits}E{exponent}"),
         None => text,
     }

@@ -17,7 +17,7 @@ pub(crate) fn string(out: &mut String, text: &str) {
             '\u{c}' => out.push_str("\\f"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() => {
+            c if c < ' ' => {
                 // Writing to a String does not fail.
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
@@ -38,8 +38,8 @@ pub(crate) fn value(out: &mut String, value: &Value, indent: Option<usize>) {
                 let _ = write!(out, "{whole}");
             }
             None if number.as_f64().is_finite() => out.push_str(&java::double_text(number.as_f64())),
-            // JSON has no infinity.
-            None => string(out, number.text()),
+            // Lightbend's library writes `Infinity`, which is not JSON; this is, and reads as that.
+            None => out.push_str(if number.as_f64() > 0.0 { "1e999" } else { "-1e999" }),
         },
         Kind::String(text) => string(out, text),
         Kind::Array(values) => {

@@ -35,6 +35,7 @@ mod origin;
 mod path;
 mod properties;
 mod resolve;
+mod settings;
 mod syntax;
 mod token;
 mod value;

@@ -9,12 +9,10 @@ use std::path::PathBuf;
 use crate::assemble::Assembler;
 use crate::budget::{Budgets, Meter};
 use crate::error::{Error, ErrorKind, Errors};
-use crate::expression;
-use crate::map::Map;
 use crate::node::{self, Data, Node, NodeKind};
 use crate::origin::Origin;
 use crate::resolve;
-use crate::token;
+use crate::settings;
 use crate::value::{Kind, Object, Value};
 
 /// Reads HOCON: sources in order, later ones win, one resolution over all of them.
@@ -68,7 +66,8 @@ impl Loader {
     }
 
     /// Adds a setting as `-C PATH=VALUE` gives it: the path is a path expression, the value a string as it stands.
-    /// Adjacent settings count as one source; of two with the same path the later one wins.
+    /// Adjacent settings count as one source: of two with the same path the later one wins, and one whose path leads
+    /// through another one's value is an error.
     #[must_use]
     pub fn setting(mut self, path: impl Into<String>, value: impl Into<String>) -> Self {
         self.sources.push(Source::Setting { path: path.into(), value: value.into() });
@@ -137,66 +136,41 @@ impl Loader {
     /// All sources, the later ones over the earlier ones.
     fn merged(&self, meter: &Meter) -> Result<Node, Errors> {
         let mut assembler = Assembler::new(meter);
-        let mut merged: Option<Node> = None;
-        let mut sources = self.sources.iter().peekable();
-        while let Some(source) = sources.next() {
-            let node = match source {
-                Source::File(path) => assembler.file(path)?,
-                Source::Text { name, text } => assembler.text(name, text)?,
-                Source::Setting { path, value } => {
-                    let mut settings = setting(path, value, meter, &mut assembler)?;
-                    while let Some(Source::Setting { path, value }) = sources.peek() {
-                        let over = setting(path, value, meter, &mut assembler)?;
-                        settings = over_both(over, settings, meter)?;
-                        sources.next();
-                    }
-                    settings
-                }
-            };
-            merged = over_both(node, merged, meter)?;
-        }
-        match Errors::from_list(assembler.into_errors()) {
+        let merged = self.read_all(&mut assembler, meter);
+        let mut errors = assembler.into_errors();
+        let merged = merged.map_err(|last| errors.push(last)).ok().flatten();
+        match Errors::from_list(errors) {
             Some(errors) => Err(errors),
             None => Ok(merged.unwrap_or_else(|| Data::empty_object(Origin::new("nothing")))),
         }
+    }
+
+    fn read_all(&self, assembler: &mut Assembler<'_>, meter: &Meter) -> Result<Option<Node>, Error> {
+        let is_setting = |source: &Source| matches!(source, Source::Setting { .. });
+        let mut merged: Option<Node> = None;
+        for group in self.sources.chunk_by(|one, next| is_setting(one) && is_setting(next)) {
+            let node = match group {
+                [Source::File(path)] => assembler.file(path)?,
+                [Source::Text { name, text }] => assembler.text(name, text)?,
+                settings => {
+                    let settings = settings.iter().filter_map(|source| match source {
+                        Source::Setting { path, value } => Some((path.as_str(), value.as_str())),
+                        _ => None,
+                    });
+                    settings::read(settings, assembler, meter)?
+                }
+            };
+            merged = match (node, merged) {
+                (Some(over), Some(below)) => Some(node::merge(&over, &below, meter)?),
+                (over, below) => over.or(below),
+            };
+        }
+        Ok(merged)
     }
 }
 
 /// How much stack the deepest recursion within the budgets may take. Only what is used is ever touched.
 const STACK: usize = 512 << 20;
-
-fn over_both(over: Option<Node>, below: Option<Node>, meter: &Meter) -> Result<Option<Node>, Error> {
-    match (over, below) {
-        (Some(over), Some(below)) => node::merge(&over, &below, meter).map(Some),
-        (over, below) => Ok(over.or(below)),
-    }
-}
-
-/// The object that a setting stands for.
-fn setting(
-    path: &str,
-    value: &str,
-    meter: &Meter,
-    assembler: &mut Assembler<'_>,
-) -> Result<Option<Node>, Error> {
-    let origin = Origin::new("-C");
-    meter.input(path.len() + value.len(), &origin)?;
-    let keys = token::all(path, &origin, meter).and_then(|tokens| expression::parse(&tokens, &origin, meter));
-    let keys = match keys {
-        Ok(keys) => keys,
-        Err(error) if error.kind() == ErrorKind::BudgetExceeded => return Err(error),
-        Err(error) => {
-            let message = format!("in the setting {path}: {}", error.message());
-            assembler.report(Error::new(error.kind(), origin, message));
-            return Ok(None);
-        }
-    };
-    let text = Data::leaf(NodeKind::String { text: value.into(), quoted: true }, origin.clone());
-    keys.iter()
-        .rev()
-        .try_fold(text, |node, key| Data::object(Map::of(key.clone(), node), origin.clone(), meter))
-        .map(Some)
-}
 
 /// The resolved tree as values of its own.
 fn value(node: &Node, meter: &Meter) -> Result<Value, Error> {

@@ -103,6 +103,7 @@ impl Restriction {
 }
 
 /// A node, by identity, and what its resolution was restricted to. Holding the node keeps its identity its own.
+#[derive(Clone)]
 struct MemoKey {
     node: Node,
     restriction: Restriction,
@@ -205,9 +206,11 @@ struct Found {
 struct Resolver<'a> {
     environment: &'a Node,
     meter: &'a Meter,
-    memos: HashMap<MemoKey, Option<Node>>,
-    /// Nodes and restrictions in the order they were remembered, to forget those of an attempt that failed.
-    remembered: Vec<(Node, Restriction)>,
+    /// What nodes were resolved to. That one has no value is not remembered, so it is looked up anew: in another place
+    /// of a cycle it may have one.
+    memos: HashMap<MemoKey, Node>,
+    /// The keys of the memos, oldest first, to forget those of an attempt that failed.
+    remembered: Vec<MemoKey>,
     /// The references under way.
     marked: Vec<*const Data>,
     references: usize,
@@ -227,14 +230,15 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn remember(&mut self, node: &Node, restriction: Restriction, value: Option<Node>) {
-        self.remembered.push((Rc::clone(node), restriction.clone()));
-        self.memos.insert(MemoKey { node: Rc::clone(node), restriction }, value);
+    fn remember(&mut self, node: &Node, restriction: Restriction, value: &Node) {
+        let key = MemoKey { node: Rc::clone(node), restriction };
+        self.remembered.push(key.clone());
+        self.memos.insert(key, Rc::clone(value));
     }
 
     fn forget(&mut self, mark: usize) {
-        for (node, restriction) in self.remembered.drain(mark..) {
-            self.memos.remove(&MemoKey { node, restriction });
+        for key in self.remembered.drain(mark..) {
+            self.memos.remove(&key);
         }
     }
 
@@ -251,12 +255,12 @@ impl<'a> Resolver<'a> {
         self.meter.steps(1, &node.origin)?;
         let whole = MemoKey { node: Rc::clone(node), restriction: Restriction::none() };
         if let Some(known) = self.memos.get(&whole) {
-            return Ok(known.clone());
+            return Ok(Some(Rc::clone(known)));
         }
         if restriction.0.is_some() {
             let partly = MemoKey { node: Rc::clone(node), restriction: restriction.clone() };
             if let Some(known) = self.memos.get(&partly) {
-                return Ok(known.clone());
+                return Ok(Some(Rc::clone(known)));
             }
         }
         if self.marked.contains(&Rc::as_ptr(node)) {
@@ -266,15 +270,15 @@ impl<'a> Resolver<'a> {
         self.meter.chain(self.references, self.levels, &node.origin)?;
         let result = self.resolve_kind(node, source, restriction);
         self.levels -= 1;
-        let value = result?;
-        if value.as_ref().is_none_or(|value| value.is_resolved()) {
-            self.remember(node, Restriction::none(), value.clone());
+        let Some(value) = result? else { return Ok(None) };
+        if value.is_resolved() {
+            self.remember(node, Restriction::none(), &value);
         } else if restriction.0.is_some() {
-            self.remember(node, restriction.clone(), value.clone());
+            self.remember(node, restriction.clone(), &value);
         } else {
             return Err(broken(&node.origin, "a value stayed unresolved").into());
         }
-        Ok(value)
+        Ok(Some(value))
     }
 
     fn resolve_kind(
@@ -354,10 +358,11 @@ impl<'a> Resolver<'a> {
         pieces: &[Node],
         source: &Source,
     ) -> Result<Option<Node>, Failure> {
-        let source = source.below(node);
+        // The concatenation is not put on the way to its pieces, as Lightbend's library does not do that either: a merge
+        // inside a piece that refers to itself is not found there, which is an error.
         let mut values = Vec::with_capacity(pieces.len());
         for piece in pieces {
-            values.extend(self.resolve(piece, &source, &Restriction::none())?);
+            values.extend(self.resolve(piece, source, &Restriction::none())?);
         }
         let mut joined = concat::consolidate(&values, self.meter)?;
         if joined.len() > 1 {
@@ -413,7 +418,7 @@ impl<'a> Resolver<'a> {
         restriction: &Restriction,
     ) -> Result<Option<Node>, Failure> {
         self.references += 1;
-        let (marks, memos, levels) = (self.marked.len(), self.remembered.len(), self.levels);
+        let (marks, levels) = (self.marked.len(), self.levels);
         self.marked.push(Rc::as_ptr(node));
         let result = self.follow(node, reference, source, restriction);
         self.marked.truncate(marks);
@@ -423,7 +428,6 @@ impl<'a> Resolver<'a> {
             Ok(value) => Ok(value),
             Err(Failure::Cycle) => {
                 self.levels = levels;
-                self.forget(memos);
                 if reference.optional {
                     Ok(None)
                 } else {
@@ -434,6 +438,9 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// The value a substitution names: where its file was included at, from the root, or in the environment.
+    ///
+    /// An attempt that fails leaves no memos, and neither does the search before one in the environment.
     fn follow(
         &mut self,
         node: &Node,
@@ -441,19 +448,35 @@ impl<'a> Resolver<'a> {
         source: &Source,
         restriction: &Restriction,
     ) -> Result<Option<Node>, Failure> {
-        let mut found = self.lookup(&source.root, &reference.path, &node.origin)?;
-        if found.value.is_none() {
-            let bare: Keys = reference.path.iter().skip(reference.prefix).cloned().collect();
-            if reference.prefix > 0 {
-                found = self.lookup(&source.root, &bare, &node.origin)?;
-            }
-            if found.value.is_none() {
-                found = self.lookup(&Rc::clone(self.environment), &bare, &node.origin)?;
-            }
-        }
+        let mark = self.remembered.len();
+        let found = self.search(node, reference, source, mark);
+        let found = found.inspect_err(|_| self.forget(mark))?;
         let Some(value) = found.value else { return Ok(None) };
         let source = Source { root: found.root, parents: Some(found.parents) };
-        self.resolve(&value, &source, restriction)
+        let mark = self.remembered.len();
+        self.resolve(&value, &source, restriction).inspect_err(|_| self.forget(mark))
+    }
+
+    fn search(
+        &mut self,
+        node: &Node,
+        reference: &Reference,
+        source: &Source,
+        mark: usize,
+    ) -> Result<Found, Failure> {
+        let mut found = self.lookup(&source.root, &reference.path, &node.origin)?;
+        if found.value.is_some() {
+            return Ok(found);
+        }
+        let bare: Keys = reference.path.iter().skip(reference.prefix).cloned().collect();
+        if reference.prefix > 0 {
+            found = self.lookup(&source.root, &bare, &node.origin)?;
+        }
+        if found.value.is_none() {
+            self.forget(mark);
+            found = self.lookup(&Rc::clone(self.environment), &bare, &node.origin)?;
+        }
+        Ok(found)
     }
 
     /// The value at a path, after everything on the way to it is resolved.
