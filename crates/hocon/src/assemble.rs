@@ -8,10 +8,10 @@ use std::rc::Rc;
 
 use crate::budget::{Budgets, Meter};
 use crate::concat;
+use crate::draft::{Draft, DraftObject};
 use crate::error::{Error, ErrorKind};
 use crate::expression::{self, Keys};
 use crate::files::{self, Missing, Place, Target};
-use crate::map::{Map, MapBuilder};
 use crate::node::{self, Data, Node, NodeKind, Reference};
 use crate::origin::Origin;
 use crate::properties;
@@ -56,8 +56,14 @@ impl<'a> Assembler<'a> {
         self.errors
     }
 
-    pub(crate) fn report(&mut self, error: Error) {
+    /// Keeps an error and goes on.
+    ///
+    /// # Errors
+    /// One that ends the load, if there are too many.
+    pub(crate) fn report(&mut self, error: Error) -> Result<(), Error> {
+        self.meter.errors(self.errors.len(), error.origin())?;
         self.errors.push(error);
+        Ok(())
     }
 
     /// Reads a source file. Nothing is given if it is broken; the reports say why.
@@ -86,7 +92,7 @@ impl<'a> Assembler<'a> {
         if error.kind() == ErrorKind::BudgetExceeded {
             return Err(Fault::Stop(error));
         }
-        self.report(error);
+        self.report(error)?;
         Err(Fault::Reported)
     }
 
@@ -96,7 +102,7 @@ impl<'a> Assembler<'a> {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.kind() == ErrorKind::BudgetExceeded => Err(error),
             Err(error) => {
-                self.report(error);
+                self.report(error)?;
                 Ok(None)
             }
         }
@@ -136,7 +142,7 @@ impl<'a> Assembler<'a> {
         };
         let reported = self.errors.len();
         let mut document = Document { place, path: Vec::new(), lists: 0 };
-        let value = self.value(&written, &mut document)?;
+        let value = self.node(&written, &mut document)?;
         for error in self.errors.iter_mut().skip(reported).filter(|e| e.origin().source() == origin.source())
         {
             error.add_excerpt(text);
@@ -152,9 +158,15 @@ impl<'a> Assembler<'a> {
         }
     }
 
-    fn value(&mut self, written: &Written, document: &mut Document<'_>) -> Result<Option<Node>, Error> {
+    /// A value that no key is added to any more.
+    fn node(&mut self, written: &Written, document: &mut Document<'_>) -> Result<Option<Node>, Error> {
+        let value = self.value(written, document)?;
+        value.map(|value| value.finish(self.meter)).transpose()
+    }
+
+    fn value(&mut self, written: &Written, document: &mut Document<'_>) -> Result<Option<Draft>, Error> {
         let origin = written.origin.clone();
-        Ok(Some(match &written.what {
+        Ok(Some(Draft::Node(match &written.what {
             What::Scalar(scalar) => Data::leaf(
                 match scalar {
                     Scalar::Null => NodeKind::Null,
@@ -173,30 +185,25 @@ impl<'a> Assembler<'a> {
                 let reference = Reference { path, optional: *optional, prefix: 0 };
                 Data::leaf(NodeKind::Reference(reference), origin)
             }
-            What::Object(members) => return self.object(members, origin, document),
+            What::Object(members) => return self.object(members, origin, document).map(Some),
             What::Array(elements) => {
                 document.lists += 1;
                 let values = self.all(elements, document);
                 document.lists -= 1;
                 let values = values?.into_iter().flatten().collect();
-                return self.built(NodeKind::List(values), origin);
+                Data::node(NodeKind::List(values), origin, self.meter)?
             }
             What::Concatenation(pieces) => {
                 let values = self.all(pieces, document)?;
                 let Some(values) = values.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
                 let joined = concat::concatenate(&values, self.meter);
-                return Ok(self.or_report(joined)?.flatten());
+                return Ok(self.or_report(joined)?.flatten().map(Draft::Node));
             }
-        }))
+        })))
     }
 
     fn all(&mut self, written: &[Written], document: &mut Document<'_>) -> Result<Vec<Option<Node>>, Error> {
-        written.iter().map(|piece| self.value(piece, document)).collect()
-    }
-
-    fn built(&mut self, kind: NodeKind, origin: Origin) -> Result<Option<Node>, Error> {
-        let node = Data::node(kind, origin, self.meter);
-        self.or_report(node)
+        written.iter().map(|piece| self.node(piece, document)).collect()
     }
 
     fn object(
@@ -204,38 +211,38 @@ impl<'a> Assembler<'a> {
         members: &[Member],
         origin: Origin,
         document: &mut Document<'_>,
-    ) -> Result<Option<Node>, Error> {
-        let mut values = MapBuilder::new();
+    ) -> Result<Draft, Error> {
+        let mut object = DraftObject::new(origin);
         for member in members {
             match member {
-                Member::Include(include) => self.include(include, &mut values, document)?,
+                Member::Include(include) => self.include(include, &mut object, document)?,
                 Member::Field { path, append, value } => {
                     let outer = document.path.len();
                     document.path.extend(path.iter().cloned());
-                    let node =
+                    self.meter.nesting(document.path.len(), &value.origin)?;
+                    let value =
                         if *append { self.appended(value, document) } else { self.value(value, document) };
                     document.path.truncate(outer);
-                    let (Some(node), Some((key, below))) = (node?, path.split_first()) else { continue };
-                    let node = self.under(below, node)?;
-                    self.put(&mut values, key, node)?;
+                    let (Some(value), Some((key, below))) = (value?, path.split_first()) else { continue };
+                    self.put(&mut object, key, Draft::under(below, value))?;
                 }
             }
         }
-        self.built(NodeKind::Object { map: values.finish(), ignores_fallbacks: false }, origin)
+        Ok(Draft::Object(object))
     }
 
     /// The value of `path += value`: what was there before, if anything, and the value joined to it as a list.
-    fn appended(&mut self, written: &Written, document: &mut Document<'_>) -> Result<Option<Node>, Error> {
+    fn appended(&mut self, written: &Written, document: &mut Document<'_>) -> Result<Option<Draft>, Error> {
         if document.lists > 0 {
             self.report(Error::new(
                 ErrorKind::Parse,
                 written.origin.clone(),
                 "'+=' does not work inside a list, as no substitution can refer to it (move it out of the list)",
-            ));
+            ))?;
             return Ok(None);
         }
         document.lists += 1;
-        let value = self.value(written, document);
+        let value = self.node(written, document);
         document.lists -= 1;
         let Some(value) = value? else { return Ok(None) };
         let origin = value.origin.clone();
@@ -243,35 +250,21 @@ impl<'a> Assembler<'a> {
         self.meter.path(path.len(), &origin)?;
         let reference = Reference { path, optional: true, prefix: 0 };
         let before = Data::leaf(NodeKind::Reference(reference), origin.clone());
-        let Some(list) = self.built(NodeKind::List(vec![value]), origin)? else { return Ok(None) };
+        let list = Data::node(NodeKind::List(vec![value]), origin, self.meter)?;
         let joined = concat::concatenate(&[before, list], self.meter);
-        Ok(self.or_report(joined)?.flatten())
-    }
-
-    /// A value under the keys below the first one of its path.
-    fn under(&mut self, below: &[Rc<str>], value: Node) -> Result<Node, Error> {
-        below.iter().rev().try_fold(value, |node, key| {
-            let origin = node.origin.clone();
-            Data::object(Map::of(Rc::clone(key), node), origin, self.meter)
-        })
+        Ok(self.or_report(joined)?.flatten().map(Draft::Node))
     }
 
     /// Lays a value over what its key has.
-    fn put(&mut self, values: &mut MapBuilder<Node>, key: &Rc<str>, value: Node) -> Result<(), Error> {
-        let merged = match values.get(key) {
-            Some(existing) => node::merge(&value, existing, self.meter),
-            None => Ok(value),
-        };
-        if let Some(merged) = self.or_report(merged)? {
-            values.put(Rc::clone(key), merged);
-        }
-        Ok(())
+    fn put(&mut self, object: &mut DraftObject, key: &Rc<str>, value: Draft) -> Result<(), Error> {
+        let merged = object.put(key, value, self.meter);
+        self.or_report(merged).map(drop)
     }
 
     fn include(
         &mut self,
         include: &Include,
-        values: &mut MapBuilder<Node>,
+        object: &mut DraftObject,
         document: &mut Document<'_>,
     ) -> Result<(), Error> {
         let included = self.included(include, document.place);
@@ -285,7 +278,7 @@ impl<'a> Assembler<'a> {
                 ErrorKind::Parse,
                 include.origin.clone(),
                 "a file with substitutions cannot be included inside a list (move the include out of the list)",
-            ));
+            ))?;
             return Ok(());
         }
         let moved = match document.path.is_empty() {
@@ -295,7 +288,7 @@ impl<'a> Assembler<'a> {
         let Some(node) = self.or_report(moved)? else { return Ok(()) };
         if let NodeKind::Object { map, .. } = &node.kind {
             for (key, value) in map.iter() {
-                self.put(values, key, Rc::clone(value))?;
+                self.put(object, key, Draft::Node(Rc::clone(value)))?;
             }
         }
         Ok(())

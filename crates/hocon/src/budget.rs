@@ -26,9 +26,9 @@ pub struct Budgets {
     pub files: usize,
     /// How many bytes all sources and included files may have together. Default 8 MiB.
     pub input_bytes: usize,
-    /// How many steps merging and resolution may take; a step is about one key looked at. Default 20 million.
+    /// How many steps merging and resolution may take; a step is about one key looked at. Default 10 million.
     pub steps: u64,
-    /// How many values the result may have, and how many bytes its keys and strings together, at 16 bytes a value.
+    /// How many values the result may have, and how many bytes its keys and strings together, at 64 bytes a value.
     /// Default 64 MiB.
     pub output_bytes: usize,
 }
@@ -41,6 +41,8 @@ impl Budgets {
     /// How deep includes may nest. This one is Lightbend's and not changed: a cycle of includes ends here, with an
     /// error of kind [`Parse`](crate::ErrorKind::Parse).
     pub const INCLUDE_DEPTH: usize = 50;
+    /// How many errors are collected before the rest is not read.
+    pub const ERRORS: usize = 100;
 }
 
 impl Default for Budgets {
@@ -51,7 +53,7 @@ impl Default for Budgets {
             chain: 1000,
             files: 1000,
             input_bytes: 8 << 20,
-            steps: 20_000_000,
+            steps: 10_000_000,
             output_bytes: 64 << 20,
         }
     }
@@ -104,6 +106,11 @@ impl Meter {
         check(references <= limit && levels <= 4 * limit + 4 * self.budgets.nesting, origin, || {
             format!("a chain of more than {limit} substitutions")
         })
+    }
+
+    /// Checks that there is room for one more error.
+    pub(crate) fn errors(&self, found: usize, origin: &Origin) -> Result<(), Error> {
+        check(found < Budgets::ERRORS, origin, || format!("there are more than {} errors", Budgets::ERRORS))
     }
 
     /// Charges a file that is read.

@@ -32,10 +32,7 @@ pub(crate) fn parse(tokens: &[Token], origin: &Origin, meter: &Meter) -> Result<
                 element.text.push_str(text);
                 continue;
             }
-            Tok::Scalar(Scalar::Null) => "null",
-            Tok::Scalar(Scalar::Bool(true)) => "true",
-            Tok::Scalar(Scalar::Bool(false)) => "false",
-            Tok::Scalar(Scalar::Number(number)) => number.text(),
+            Tok::Scalar(scalar) => scalar.text(),
             Tok::Unquoted(text) => text,
             tok => {
                 return Err(bad(format!("a path cannot have {} in it (put it in quotes)", tok.describe())));

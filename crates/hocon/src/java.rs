@@ -128,3 +128,63 @@ impl Utf16Builder {
         self.text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_are_written_as_java_writes_them() {
+        for (value, text) in [
+            (1.0, "1.0"),
+            (-0.0, "-0.0"),
+            (9_999_999.5, "9999999.5"),
+            (1e7, "1.0E7"),
+            (0.001, "0.001"),
+            (1e-4, "1.0E-4"),
+            (1e23, "1.0E23"),
+            (f64::MAX, "1.7976931348623157E308"),
+            (f64::MIN_POSITIVE, "2.2250738585072014E-308"),
+            (f64::from_bits(1), "4.9E-324"),
+            (f64::from_bits(4), "2.0E-323"),
+        ] {
+            assert_eq!(double_text(value), text);
+        }
+    }
+
+    #[test]
+    fn integers_of_any_script_are_read_within_their_bounds() {
+        for (text, value) in [
+            ("7", Some(7)),
+            ("+7", Some(7)),
+            ("-2147483648", Some(i32::MIN)),
+            ("2147483648", None),
+            ("٣", Some(3)),
+            ("", None),
+            ("-", None),
+            ("7x", None),
+        ] {
+            assert_eq!(parse_int(text, 10), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn hashes_are_those_of_java() {
+        assert_eq!(map_hash("a"), 97);
+        assert_eq!(map_hash("Aa"), map_hash("BB"));
+        assert_eq!(map_hash("polygenelubricants"), 0x8000_0000 ^ 0x8000);
+    }
+
+    #[test]
+    fn surrogates_pair_up_or_become_question_marks() {
+        let text = |units: &[u16]| {
+            let mut builder = Utf16Builder::default();
+            units.iter().for_each(|unit| builder.push_unit(*unit));
+            builder.push('x');
+            builder.finish()
+        };
+        assert_eq!(text(&[0xd83d, 0xde00]), "😀x");
+        assert_eq!(text(&[0xd83d]), "?x");
+        assert_eq!(text(&[0xde00, 0x41]), "?Ax");
+    }
+}

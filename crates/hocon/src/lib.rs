@@ -23,11 +23,13 @@
 mod assemble;
 mod budget;
 mod concat;
+mod draft;
 mod error;
 mod expression;
 mod files;
 mod java;
 mod json;
+mod layers;
 mod loader;
 mod map;
 mod node;

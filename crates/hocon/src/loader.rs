@@ -174,7 +174,7 @@ const STACK: usize = 512 << 20;
 
 /// The resolved tree as values of its own.
 fn value(node: &Node, meter: &Meter) -> Result<Value, Error> {
-    const EACH: usize = 16;
+    const EACH: usize = 64;
     let text = |bytes: usize| meter.text(bytes + EACH, &node.origin);
     let kind = match &node.kind {
         NodeKind::Null => Kind::Null,

@@ -2,8 +2,8 @@
 //! another.
 //!
 //! Nodes are shared and never change. Identity matters: resolution remembers results by node, and looks for a node by
-//! identity when it is replaced; so a merge that changes nothing returns the very node it was given. Height is known
-//! for every node and bounded, which bounds every recursion over nodes, their destruction too.
+//! identity when it is replaced; so a merge that changes nothing returns the very node it was given. A bound of the
+//! height is known for every node and limited, which limits every recursion over nodes, their destruction too.
 //!
 //! The merge rules: <https://github.com/lightbend/config/blob/v1.4.3/HOCON.md#duplicate-keys-and-object-merging>.
 
@@ -12,7 +12,8 @@ use std::rc::Rc;
 use crate::budget::Meter;
 use crate::error::{Error, ErrorKind};
 use crate::expression::Keys;
-use crate::map::{Map, MapBuilder};
+use crate::layers::Layers;
+use crate::map::{Map, MapBuilder, Remade};
 use crate::origin::Origin;
 use crate::value::Number;
 
@@ -21,7 +22,8 @@ pub(crate) type Node = Rc<Data>;
 pub(crate) struct Data {
     pub(crate) origin: Origin,
     pub(crate) kind: NodeKind,
-    resolved: bool,
+    /// How many children of a list or object are not resolved; 1 for what has to be resolved itself.
+    pending: usize,
     height: usize,
 }
 
@@ -45,7 +47,7 @@ pub(crate) enum NodeKind {
     Concatenation(Vec<Node>),
     /// Values to merge once they are resolved, the one with priority first.
     Delayed {
-        stack: Vec<Node>,
+        stack: Layers,
         /// It will be an object, as its first value is one.
         object: bool,
     },
@@ -75,23 +77,40 @@ pub(crate) fn broken(origin: &Origin, what: &str) -> Error {
 impl Data {
     /// A node, if it is not too high.
     pub(crate) fn node(kind: NodeKind, origin: Origin, meter: &Meter) -> Result<Node, Error> {
-        let (resolved, below) = match &kind {
+        let (pending, below) = match &kind {
             NodeKind::List(children) => summary(children.iter()),
             NodeKind::Object { map, .. } => summary(map.values()),
-            NodeKind::Concatenation(children) | NodeKind::Delayed { stack: children, .. } => {
-                (false, summary(children.iter()).1)
-            }
-            NodeKind::Reference(_) => (false, 0),
-            _ => (true, 0),
+            NodeKind::Concatenation(children) => (1, summary(children.iter()).1),
+            NodeKind::Delayed { stack, .. } => (1, stack.height()),
+            NodeKind::Reference(_) => (1, 0),
+            _ => (0, 0),
         };
         meter.nesting(below, &origin)?;
-        Ok(Rc::new(Self { origin, kind, resolved, height: below + 1 }))
+        Ok(Rc::new(Self { origin, kind, pending, height: below + 1 }))
     }
 
     /// A node without children, which cannot be too high.
     pub(crate) fn leaf(kind: NodeKind, origin: Origin) -> Node {
-        let resolved = !matches!(kind, NodeKind::Reference(_));
-        Rc::new(Self { origin, kind, resolved, height: 1 })
+        let pending = usize::from(matches!(kind, NodeKind::Reference(_)));
+        Rc::new(Self { origin, kind, pending, height: 1 })
+    }
+
+    /// An object with another value under a key that it has, or without the key.
+    pub(crate) fn object_with(
+        &self,
+        key: &str,
+        value: Option<&Node>,
+        remade: Remade,
+        meter: &Meter,
+    ) -> Result<Option<Node>, Error> {
+        let NodeKind::Object { map, ignores_fallbacks } = &self.kind else { return Ok(None) };
+        let waits = |node: &Node| usize::from(!node.is_resolved());
+        let pending = self.pending + value.map_or(0, waits) - map.get(key).map_or(0, waits);
+        let height = value.map_or(self.height, |value| self.height.max(value.height + 1));
+        meter.nesting(height - 1, &self.origin)?;
+        let map = map.with(key, value.cloned(), remade);
+        let kind = NodeKind::Object { map, ignores_fallbacks: *ignores_fallbacks };
+        Ok(Some(Rc::new(Self { origin: self.origin.clone(), kind, pending, height })))
     }
 
     pub(crate) fn empty_object(origin: Origin) -> Node {
@@ -104,7 +123,12 @@ impl Data {
 
     /// No substitution is left in it.
     pub(crate) fn is_resolved(&self) -> bool {
-        self.resolved
+        self.pending == 0
+    }
+
+    /// How high the tree below it can be, itself included.
+    pub(crate) fn height(&self) -> usize {
+        self.height
     }
 
     /// It is an object or will be one.
@@ -132,34 +156,40 @@ impl Data {
     pub(crate) fn ignores_fallbacks(&self) -> bool {
         match &self.kind {
             NodeKind::Object { ignores_fallbacks, .. } => *ignores_fallbacks,
-            NodeKind::Delayed { stack, .. } => stack.last().is_some_and(|last| last.ignores_fallbacks()),
-            _ => self.resolved,
+            NodeKind::Delayed { stack, .. } => stack.ends(),
+            _ => self.is_resolved(),
         }
     }
 }
 
-fn summary<'a>(children: impl Iterator<Item = &'a Node>) -> (bool, usize) {
-    children
-        .fold((true, 0), |(resolved, height), child| (resolved && child.resolved, height.max(child.height)))
-}
-
-/// The values a delayed merge has of a node.
-fn layers(node: &Node) -> &[Node] {
-    match &node.kind {
-        NodeKind::Delayed { stack, .. } => stack,
-        _ => std::slice::from_ref(node),
-    }
+/// How many are not resolved, and the height of the highest.
+fn summary<'a>(children: impl Iterator<Item = &'a Node>) -> (usize, usize) {
+    children.fold((0, 0), |(pending, height), child| {
+        (pending + usize::from(!child.is_resolved()), height.max(child.height))
+    })
 }
 
 /// A merge that waits.
-pub(crate) fn delayed(stack: Vec<Node>, object: bool, origin: Origin, meter: &Meter) -> Result<Node, Error> {
-    if stack.iter().any(|layer| matches!(layer.kind, NodeKind::Delayed { .. })) {
-        return Err(broken(&origin, "a merge ended up inside another one, which cannot be resolved"));
-    }
+fn delayed(stack: Layers, object: bool, origin: Origin, meter: &Meter) -> Result<Node, Error> {
     if object && !stack.first().is_some_and(|first| first.is_object()) {
         return Err(broken(&origin, "a merge that has to be an object would not be one"));
     }
     Data::node(NodeKind::Delayed { stack, object }, origin, meter)
+}
+
+/// The layers of a merge that waits with a node laid over them.
+fn layered(over: &Node, below: Layers, meter: &Meter) -> Result<Node, Error> {
+    let origin = over.origin.clone();
+    let stack = match &over.kind {
+        NodeKind::Delayed { stack, .. } => {
+            meter.steps(stack.len(), &origin)?;
+            let upper: Vec<&Node> = stack.iter().collect();
+            Layers::all_over(upper.into_iter(), below)
+        }
+        _ => Layers::over(over, below),
+    };
+    meter.steps(1, &origin)?;
+    delayed(stack, over.is_object(), origin, meter)
 }
 
 /// Lays a node over another one: `over.withFallback(below)`.
@@ -172,16 +202,34 @@ pub(crate) fn merge(over: &Node, below: &Node, meter: &Meter) -> Result<Node, Er
             (NodeKind::Object { map: upper, .. }, NodeKind::Object { map: lower, ignores_fallbacks }) => {
                 return merge_objects(over, upper, lower, *ignores_fallbacks, meter);
             }
-            (NodeKind::Object { map, .. }, _) if over.resolved => {
+            (NodeKind::Object { map, .. }, _) if over.is_resolved() => {
                 let kind = NodeKind::Object { map: map.clone(), ignores_fallbacks: true };
                 return Data::node(kind, over.origin.clone(), meter);
             }
             _ => {}
         }
     }
-    let stack: Vec<Node> = layers(over).iter().chain(layers(below)).cloned().collect();
-    meter.steps(stack.len(), &over.origin)?;
-    delayed(stack, over.is_object(), over.origin.clone(), meter)
+    let below = match &below.kind {
+        NodeKind::Delayed { stack, .. } => stack.clone(),
+        _ => Layers::over(below, Layers::none()),
+    };
+    layered(over, below, meter)
+}
+
+/// The layers of a merge, merged one after the other; nothing if there is none.
+pub(crate) fn merge_layers(stack: &Layers, meter: &Meter) -> Result<Option<Node>, Error> {
+    let Some(first) = stack.first() else { return Ok(None) };
+    let mut merged = Rc::clone(first);
+    let mut rest = stack.below();
+    while let Some(next) = rest.first() {
+        if merged.is_unmergeable() && rest.is_open() && !merged.ignores_fallbacks() {
+            // No layer is hidden, so all of them are layers of the merge.
+            return layered(&merged, rest, meter).map(Some);
+        }
+        merged = merge(&merged, next, meter)?;
+        rest = rest.below();
+    }
+    Ok(Some(merged))
 }
 
 fn merge_objects(
@@ -219,7 +267,7 @@ fn merge_objects(
 
 /// The node with its substitutions moved to where its file was included at; the same node if it has none.
 pub(crate) fn relativized(node: &Node, prefix: &[Rc<str>], meter: &Meter) -> Result<Node, Error> {
-    if node.resolved {
+    if node.is_resolved() {
         return Ok(Rc::clone(node));
     }
     let all = |nodes: &[Node]| -> Result<Vec<Node>, Error> {
@@ -235,7 +283,12 @@ pub(crate) fn relativized(node: &Node, prefix: &[Rc<str>], meter: &Meter) -> Res
         }
         NodeKind::List(children) => NodeKind::List(all(children)?),
         NodeKind::Concatenation(children) => NodeKind::Concatenation(all(children)?),
-        NodeKind::Delayed { stack, object } => NodeKind::Delayed { stack: all(stack)?, object: *object },
+        NodeKind::Delayed { stack, object } => {
+            meter.steps(stack.len(), &node.origin)?;
+            let moved: Vec<Node> =
+                stack.iter().map(|layer| relativized(layer, prefix, meter)).collect::<Result<_, _>>()?;
+            NodeKind::Delayed { stack: Layers::all_over(moved.iter(), Layers::none()), object: *object }
+        }
         NodeKind::Object { map, ignores_fallbacks } => {
             meter.steps(map.len(), &node.origin)?;
             let mut moved = MapBuilder::new();
@@ -249,61 +302,66 @@ pub(crate) fn relativized(node: &Node, prefix: &[Rc<str>], meter: &Meter) -> Res
     Data::node(kind, node.origin.clone(), meter)
 }
 
-/// A container with one of its children replaced, or removed; `None` if nothing is left of it.
+/// A container with one of its children replaced, or removed; `None` if nothing is left of it. The key is where the
+/// child is, if that is known.
 pub(crate) fn replace_child(
     parent: &Node,
+    key: Option<&str>,
     child: &Node,
     replacement: Option<&Node>,
     meter: &Meter,
 ) -> Result<Option<Node>, Error> {
     let lost = || broken(&parent.origin, "a value that refers to itself was lost on the way to it");
-    let in_list = |children: &[Node]| -> Result<Vec<Node>, Error> {
-        meter.steps(children.len(), &parent.origin)?;
-        let place = children.iter().position(|c| Rc::ptr_eq(c, child)).ok_or_else(lost)?;
-        let mut children = children.to_vec();
-        match (replacement, children.get_mut(place)) {
-            (Some(replacement), Some(slot)) => *slot = Rc::clone(replacement),
-            _ => drop(children.remove(place)),
-        }
-        Ok(children)
-    };
-    let node = match &parent.kind {
-        NodeKind::Object { map, ignores_fallbacks } => {
-            meter.steps(map.len(), &parent.origin)?;
-            let copy = map.copy().finish();
-            let key = copy.iter().find(|(_, value)| Rc::ptr_eq(value, child)).map(|(key, _)| Rc::clone(key));
-            let key = key.ok_or_else(lost)?;
-            let map = match replacement {
-                Some(replacement) => {
-                    let mut changed = map.copy();
-                    changed.put(key, Rc::clone(replacement));
-                    changed.finish()
+    match &parent.kind {
+        NodeKind::Object { map, .. } => {
+            let is_it = |value: &Node| Rc::ptr_eq(value, child);
+            let key = match key.filter(|key| map.get(key).is_some_and(is_it)) {
+                Some(key) => key,
+                None => {
+                    meter.steps(map.len(), &parent.origin)?;
+                    map.iter().find(|(_, value)| is_it(value)).ok_or_else(lost)?.0
                 }
-                None => copy.without(&key),
             };
-            let kind = NodeKind::Object { map, ignores_fallbacks: *ignores_fallbacks };
-            return Data::node(kind, parent.origin.clone(), meter).map(Some);
+            parent.object_with(key, replacement, Remade::Copied, meter)
         }
         NodeKind::List(children) => {
-            let children = in_list(children)?;
-            (!children.is_empty()).then_some(NodeKind::List(children))
-        }
-        NodeKind::Delayed { stack, object } => {
-            let stack = in_list(stack)?;
-            if stack.is_empty() {
+            let children = replaced(children.iter(), child, replacement).ok_or_else(lost)?;
+            meter.steps(children.len(), &parent.origin)?;
+            if children.is_empty() {
                 return Ok(None);
             }
-            return delayed(stack, *object, parent.origin.clone(), meter).map(Some);
+            Data::node(NodeKind::List(children), parent.origin.clone(), meter).map(Some)
         }
-        NodeKind::Concatenation(pieces) => {
-            let pieces = in_list(pieces)?;
-            let nested = pieces.iter().any(|piece| matches!(piece.kind, NodeKind::Concatenation(_)));
-            if pieces.len() < 2 || nested || !pieces.iter().any(|piece| piece.is_unmergeable()) {
-                return Err(broken(&parent.origin, "a concatenation that refers to itself fell apart"));
+        NodeKind::Delayed { stack, object } => {
+            let layers = replaced(stack.iter(), child, replacement).ok_or_else(lost)?;
+            meter.steps(layers.len(), &parent.origin)?;
+            if layers.is_empty() {
+                return Ok(None);
             }
-            Some(NodeKind::Concatenation(pieces))
+            if layers.iter().any(|layer| matches!(layer.kind, NodeKind::Delayed { .. })) {
+                return Err(broken(
+                    &parent.origin,
+                    "a merge ended up inside another one, which cannot be resolved",
+                ));
+            }
+            let stack = Layers::all_over(layers.iter(), Layers::none());
+            delayed(stack, *object, parent.origin.clone(), meter).map(Some)
         }
-        _ => return Err(lost()),
-    };
-    node.map(|kind| Data::node(kind, parent.origin.clone(), meter)).transpose()
+        _ => Err(lost()),
+    }
+}
+
+/// The nodes with one of them replaced, or removed; `None` if it is not among them.
+fn replaced<'a>(nodes: impl Iterator<Item = &'a Node>, old: &Node, new: Option<&Node>) -> Option<Vec<Node>> {
+    let mut found = false;
+    let mut changed = Vec::new();
+    for node in nodes {
+        if !found && Rc::ptr_eq(node, old) {
+            found = true;
+            changed.extend(new.cloned());
+        } else {
+            changed.push(Rc::clone(node));
+        }
+    }
+    found.then_some(changed)
 }

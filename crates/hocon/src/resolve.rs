@@ -11,11 +11,12 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-use crate::budget::Meter;
+use crate::budget::{Budgets, Meter};
 use crate::concat;
 use crate::error::{Error, ErrorKind};
 use crate::expression::Keys;
-use crate::map::{Map, MapBuilder};
+use crate::layers::Layers;
+use crate::map::{Map, MapBuilder, Remade};
 use crate::node::{self, Data, Node, NodeKind, Reference, broken};
 use crate::origin::Origin;
 use crate::properties;
@@ -36,11 +37,12 @@ pub(crate) fn resolve(
     };
     let mut errors = vec![first];
     if errors.iter().all(|error| error.kind() == ErrorKind::UnresolvedSubstitution) {
-        let mut more = Missing { seen: HashSet::new(), found: Vec::new() };
-        if more.collect(root, &source, &environment, meter).is_ok() {
-            let known: HashSet<Origin> = errors.iter().map(|error| error.origin().clone()).collect();
-            errors.extend(more.found.into_iter().filter(|error| !known.contains(error.origin())));
-        }
+        resolver.marked.clear();
+        let mut more = Missing { seen: HashSet::new(), found: Vec::new(), resolver };
+        // An exhausted budget ends the search; what was found until then is shown.
+        let _ = more.collect(root, &source);
+        let known: HashSet<Origin> = errors.iter().map(|error| error.origin().clone()).collect();
+        errors.extend(more.found.into_iter().filter(|error| !known.contains(error.origin())));
     }
     Err(errors)
 }
@@ -127,6 +129,8 @@ impl Hash for MemoKey {
 /// The containers on the way to a value, the innermost first.
 struct Parents {
     node: Node,
+    /// Under which key of an object the way goes on.
+    key: Option<Rc<str>>,
     outer: Option<Rc<Parents>>,
 }
 
@@ -139,15 +143,12 @@ struct Source {
 
 impl Source {
     /// The source for the children of a container. A container that is not on the way from the root does not count.
-    fn below(&self, parent: &Node) -> Self {
+    fn below(&self, parent: &Node, key: Option<&Rc<str>>) -> Self {
         if self.parents.is_none() && !Rc::ptr_eq(parent, &self.root) {
             return self.clone();
         }
-        let outer = self.parents.clone();
-        Self {
-            root: Rc::clone(&self.root),
-            parents: Some(Rc::new(Parents { node: Rc::clone(parent), outer })),
-        }
+        let parents = Parents { node: Rc::clone(parent), key: key.cloned(), outer: self.parents.clone() };
+        Self { root: Rc::clone(&self.root), parents: Some(Rc::new(parents)) }
     }
 
     /// The source with a child of the innermost container replaced, or removed.
@@ -163,7 +164,7 @@ impl Source {
                 _ => Err(broken(&old.origin, "a merge that refers to itself is not where it was looked for")),
             };
         };
-        let changed = node::replace_child(&parents.node, old, new, meter)?;
+        let changed = node::replace_child(&parents.node, parents.key.as_deref(), old, new, meter)?;
         if changed.as_ref().is_some_and(|changed| Rc::ptr_eq(changed, &parents.node)) {
             return Ok(self.clone());
         }
@@ -184,7 +185,7 @@ fn replace_up(parents: &Parents, mut new: Option<Node>, meter: &Meter) -> Result
     let mut child = &parents.node;
     let mut outer = parents.outer.as_ref();
     while let Some(parent) = outer {
-        let changed = node::replace_child(&parent.node, child, new.as_ref(), meter)?;
+        let changed = node::replace_child(&parent.node, parent.key.as_deref(), child, new.as_ref(), meter)?;
         new = changed.filter(|changed| changed.is_container());
         child = &parent.node;
         outer = parent.outer.as_ref();
@@ -242,6 +243,20 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// What is known of the value of a node, as far as the restriction asks.
+    fn known(&self, node: &Node, restriction: &Restriction) -> Option<Node> {
+        if node.is_resolved() {
+            return Some(Rc::clone(node));
+        }
+        let mut key = MemoKey { node: Rc::clone(node), restriction: Restriction::none() };
+        let mut known = self.memos.get(&key);
+        if known.is_none() && restriction.0.is_some() {
+            key.restriction = restriction.clone();
+            known = self.memos.get(&key);
+        }
+        known.cloned()
+    }
+
     /// The value of a node, as far as the restriction asks; nothing for an optional substitution without a value.
     fn resolve(
         &mut self,
@@ -253,17 +268,11 @@ impl<'a> Resolver<'a> {
             return Ok(Some(Rc::clone(node)));
         }
         self.meter.steps(1, &node.origin)?;
-        let whole = MemoKey { node: Rc::clone(node), restriction: Restriction::none() };
-        if let Some(known) = self.memos.get(&whole) {
-            return Ok(Some(Rc::clone(known)));
+        if let Some(known) = self.known(node, restriction) {
+            return Ok(Some(known));
         }
-        if restriction.0.is_some() {
-            let partly = MemoKey { node: Rc::clone(node), restriction: restriction.clone() };
-            if let Some(known) = self.memos.get(&partly) {
-                return Ok(Some(Rc::clone(known)));
-            }
-        }
-        if self.marked.contains(&Rc::as_ptr(node)) {
+        let is_reference = matches!(node.kind, NodeKind::Reference(_));
+        if is_reference && self.marked.contains(&Rc::as_ptr(node)) {
             return Err(Failure::Cycle);
         }
         self.levels += 1;
@@ -307,19 +316,26 @@ impl<'a> Resolver<'a> {
         source: &Source,
         restriction: &Restriction,
     ) -> Result<Node, Failure> {
-        let source = source.below(node);
+        if let Some(keys) = restriction.keys() {
+            // What the path ends at is resolved by who asked for it.
+            let (Some(key), Some(below)) = (keys.first(), restriction.below()) else {
+                return Ok(Rc::clone(node));
+            };
+            let Some(child) = map.get(key) else { return Ok(Rc::clone(node)) };
+            let value = self.resolve(child, &source.below(node, Some(key)), &below)?;
+            if value.as_ref().is_some_and(|value| Rc::ptr_eq(value, child)) {
+                return Ok(Rc::clone(node));
+            }
+            let changed = node.object_with(key, value.as_ref(), Remade::Grown, self.meter)?;
+            return Ok(changed.unwrap_or_else(|| Rc::clone(node)));
+        }
         let mut changed = false;
         let mut values = MapBuilder::new();
         self.meter.steps(map.len(), &node.origin)?;
         for (key, child) in map.iter() {
-            let value = match restriction.keys() {
-                None => self.resolve(child, &source, restriction)?,
-                Some(keys) if keys.first() == Some(key) => match restriction.below() {
-                    Some(below) => self.resolve(child, &source, &below)?,
-                    // What the path ends at is resolved by who asked for it.
-                    None => Some(Rc::clone(child)),
-                },
-                Some(_) => Some(Rc::clone(child)),
+            let value = match child.is_resolved() {
+                true => Some(Rc::clone(child)),
+                false => self.resolve(child, &source.below(node, Some(key)), restriction)?,
             };
             changed |= !value.as_ref().is_some_and(|value| Rc::ptr_eq(value, child));
             if let Some(value) = value {
@@ -344,7 +360,7 @@ impl<'a> Resolver<'a> {
             // A list has no keys, so no path leads into it.
             return Ok(Rc::clone(node));
         }
-        let source = source.below(node);
+        let source = source.below(node, None);
         let mut values = Vec::with_capacity(children.len());
         for child in children {
             values.extend(self.resolve(child, &source, restriction)?);
@@ -374,25 +390,26 @@ impl<'a> Resolver<'a> {
     fn delayed(
         &mut self,
         node: &Node,
-        stack: &[Node],
+        stack: &Layers,
         object: bool,
         source: &Source,
         restriction: &Restriction,
     ) -> Result<Option<Node>, Failure> {
         let mut merged: Option<Node> = None;
-        for (place, layer) in stack.iter().enumerate() {
-            let source = if layer.is_unmergeable() {
-                // Whoever comes back to this merge from inside the layer sees only what lies below it.
-                let rest = self.rest(stack.get(place + 1..).unwrap_or_default())?;
-                source.replacing(node, rest.as_ref(), self.meter)?.without_parents()
-            } else {
-                source.below(node)
+        let mut layers = stack.clone();
+        while let Some(layer) = layers.first() {
+            let value = match self.known(layer, restriction) {
+                Some(known) => Some(known),
+                None => {
+                    let source = self.source_of_layer(node, layer, &layers.below(), source)?;
+                    self.resolve(layer, &source, restriction)?
+                }
             };
-            let Some(value) = self.resolve(layer, &source, restriction)? else { continue };
-            merged = Some(match merged {
-                None => value,
-                Some(over) => node::merge(&over, &value, self.meter)?,
-            });
+            merged = match (merged, value) {
+                (Some(over), Some(value)) => Some(node::merge(&over, &value, self.meter)?),
+                (merged, value) => merged.or(value),
+            };
+            layers = layers.below();
         }
         match &merged {
             Some(value) if object && !value.is_object() => {
@@ -402,12 +419,20 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// What is left of a merge, merged again.
-    fn rest(&self, stack: &[Node]) -> Result<Option<Node>, Error> {
-        self.meter.steps(stack.len(), stack.first().map_or(&self.environment.origin, |node| &node.origin))?;
-        let mut layers = stack.iter();
-        let Some(first) = layers.next() else { return Ok(None) };
-        layers.try_fold(Rc::clone(first), |over, below| node::merge(&over, below, self.meter)).map(Some)
+    /// The tree that the substitutions of one layer of a merge look into.
+    fn source_of_layer(
+        &self,
+        merge: &Node,
+        layer: &Node,
+        below: &Layers,
+        source: &Source,
+    ) -> Result<Source, Error> {
+        if !layer.is_unmergeable() {
+            return Ok(source.below(merge, None));
+        }
+        // Whoever comes back to this merge from inside the layer sees only what lies below it.
+        let rest = node::merge_layers(below, self.meter)?;
+        Ok(source.replacing(merge, rest.as_ref(), self.meter)?.without_parents())
     }
 
     fn reference(
@@ -495,7 +520,7 @@ impl<'a> Resolver<'a> {
                 Some(key) => peek(&at, key)?,
                 None => None,
             };
-            let here = Rc::new(Parents { node: Rc::clone(&at), outer: parents });
+            let here = Rc::new(Parents { node: Rc::clone(&at), key: key.cloned(), outer: parents });
             match value {
                 Some(value) if keys.peek().is_none() => {
                     return Ok(Found { value: Some(value), parents: here, root });
@@ -525,7 +550,7 @@ fn peek(node: &Node, key: &Rc<str>) -> Result<Option<Node>, Error> {
         NodeKind::Delayed { stack, .. } => stack,
         _ => return Ok(None),
     };
-    for layer in stack {
+    for layer in stack.iter() {
         match &layer.kind {
             NodeKind::Object { map, .. } => match map.get(key) {
                 Some(value) if value.ignores_fallbacks() => return Ok(Some(Rc::clone(value))),
@@ -544,41 +569,38 @@ fn peek(node: &Node, key: &Rc<str>) -> Result<Option<Node>, Error> {
 }
 
 /// The search for further substitutions without a value, once one is known.
-struct Missing {
+struct Missing<'a> {
     seen: HashSet<*const Data>,
     found: Vec<Error>,
+    resolver: Resolver<'a>,
 }
 
-impl Missing {
-    fn collect(
-        &mut self,
-        node: &Node,
-        source: &Source,
-        environment: &Node,
-        meter: &Meter,
-    ) -> Result<(), Error> {
-        if node.is_resolved() || !self.seen.insert(Rc::as_ptr(node)) {
+impl Missing<'_> {
+    fn collect(&mut self, node: &Node, source: &Source) -> Result<(), Error> {
+        let enough = self.found.len() + 1 >= Budgets::ERRORS;
+        if node.is_resolved() || enough || !self.seen.insert(Rc::as_ptr(node)) {
             return Ok(());
         }
-        meter.steps(1, &node.origin)?;
+        self.resolver.meter.steps(1, &node.origin)?;
         match &node.kind {
             NodeKind::Reference(reference) if !reference.optional => {
-                let mut resolver = Resolver::new(environment, meter);
-                resolver.marked.push(Rc::as_ptr(node));
-                let followed = resolver.follow(node, reference, source, &Restriction::none());
-                if matches!(followed, Ok(None)) {
-                    self.found.push(unresolved(node, reference, "has no value"));
+                self.resolver.marked.push(Rc::as_ptr(node));
+                let followed = self.resolver.follow(node, reference, source, &Restriction::none());
+                self.resolver.marked.clear();
+                match followed {
+                    Ok(None) => self.found.push(unresolved(node, reference, "has no value")),
+                    Err(Failure::Error(error)) if error.kind() == ErrorKind::BudgetExceeded => {
+                        return Err(error);
+                    }
+                    _ => {}
                 }
                 Ok(())
             }
-            NodeKind::List(children)
-            | NodeKind::Concatenation(children)
-            | NodeKind::Delayed { stack: children, .. } => {
-                children.iter().try_for_each(|child| self.collect(child, source, environment, meter))
+            NodeKind::List(children) | NodeKind::Concatenation(children) => {
+                children.iter().try_for_each(|child| self.collect(child, source))
             }
-            NodeKind::Object { map, .. } => {
-                map.values().try_for_each(|child| self.collect(child, source, environment, meter))
-            }
+            NodeKind::Delayed { stack, .. } => stack.iter().try_for_each(|child| self.collect(child, source)),
+            NodeKind::Object { map, .. } => map.values().try_for_each(|child| self.collect(child, source)),
             _ => Ok(()),
         }
     }

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use crate::assemble::Assembler;
 use crate::budget::Meter;
+use crate::draft::{Draft, DraftObject};
 use crate::error::{Error, ErrorKind};
 use crate::expression::{self, Keys};
-use crate::map::Map;
-use crate::node::{self, Data, Node, NodeKind};
+use crate::node::{Data, Node, NodeKind};
 use crate::origin::Origin;
 use crate::token;
 
@@ -29,7 +29,7 @@ pub(crate) fn read<'a>(
             Err(error) if error.kind() == ErrorKind::BudgetExceeded => return Err(error),
             Err(error) => {
                 let message = format!("in the setting {path}: {}", error.message());
-                assembler.report(Error::new(error.kind(), origin.clone(), message));
+                assembler.report(Error::new(error.kind(), origin.clone(), message))?;
             }
         }
     }
@@ -39,28 +39,18 @@ pub(crate) fn read<'a>(
             expression::render(outer),
             expression::render(inner),
         );
-        assembler.report(Error::new(ErrorKind::BugOrBroken, origin.clone(), message));
+        assembler.report(Error::new(ErrorKind::BugOrBroken, origin.clone(), message))?;
     }
-    let mut merged: Option<Node> = None;
-    for (keys, value) in values {
-        let node = under(&keys, value, &origin, meter)?;
-        merged = Some(match merged {
-            Some(below) => node::merge(&node, &below, meter)?,
-            None => node,
-        });
+    let mut object = DraftObject::new(origin.clone());
+    for (keys, value) in &values {
+        let text = Data::leaf(NodeKind::String { text: (*value).into(), quoted: true }, origin.clone());
+        let Some((key, below)) = keys.split_first() else { continue };
+        object.put(key, Draft::under(below, Draft::Node(text)), meter)?;
     }
-    Ok(merged)
+    Draft::Object(object).finish(meter).map(Some)
 }
 
 fn keys(path: &str, origin: &Origin, meter: &Meter) -> Result<Keys, Error> {
     let tokens = token::all(path, origin, meter)?;
     expression::parse(&tokens, origin, meter)
-}
-
-/// A string under a path.
-fn under(keys: &Keys, value: &str, origin: &Origin, meter: &Meter) -> Result<Node, Error> {
-    let text = Data::leaf(NodeKind::String { text: value.into(), quoted: true }, origin.clone());
-    keys.iter()
-        .rev()
-        .try_fold(text, |node, key| Data::object(Map::of(key.clone(), node), origin.clone(), meter))
 }

@@ -175,7 +175,7 @@ impl Parser<'_> {
         if self.flavor == Flavor::Json {
             return Ok(None);
         }
-        let mut pieces = Vec::new();
+        let mut pieces = Pieces::default();
         let mut token = self.next_solid()?;
         loop {
             match token.tok {
@@ -184,19 +184,16 @@ impl Parser<'_> {
                 | Tok::Unquoted(_)
                 | Tok::Substitution { .. }
                 | Tok::OpenCurly
-                | Tok::OpenSquare => pieces.push(self.value(token)?),
+                | Tok::OpenSquare => {
+                    let piece = self.value(token)?;
+                    pieces.push(piece);
+                }
                 _ => break,
             }
             token = self.next()?;
         }
         self.pushed.push(token);
-        if pieces.len() < 2 {
-            return Ok(pieces.pop());
-        }
-        Ok(pieces
-            .first()
-            .map(|first| first.origin.clone())
-            .map(|origin| Written { what: What::Concatenation(pieces), origin }))
+        Ok(pieces.finish())
     }
 
     /// Goes past a comma, or past line ends and a comma after them; whether there was any.
@@ -415,6 +412,68 @@ impl Parser<'_> {
                 line: token.line,
                 column: token.column,
             });
+        }
+    }
+}
+
+/// The pieces of a concatenation. What joins whatever the substitutions beside it turn out to be is joined already, so
+/// that a line of a million words is one text and not a million values.
+#[derive(Default)]
+struct Pieces {
+    done: Vec<Written>,
+    /// Two or more pieces of text that follow each other.
+    text: Option<(Origin, String)>,
+}
+
+impl Pieces {
+    fn push(&mut self, piece: Written) {
+        let last = self.done.last().map(|last| &last.what);
+        let after_container = self.text.is_none() && matches!(last, Some(What::Array(_) | What::Object(_)));
+        // After a list or an object unquoted text is dropped, piece by piece.
+        if after_container && matches!(piece.what, What::Unquoted(_)) {
+            return;
+        }
+        let Some(more) = piece.text() else {
+            self.flush();
+            self.done.push(piece);
+            return;
+        };
+        if let Some((_, text)) = &mut self.text {
+            text.push_str(more);
+            return;
+        }
+        match self.done.last().and_then(|last| Some((last.origin.clone(), last.text()?))) {
+            Some((origin, first)) => {
+                self.text = Some((origin, format!("{first}{more}")));
+                self.done.pop();
+            }
+            None => self.done.push(piece),
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some((origin, text)) = self.text.take() {
+            self.done.push(Written { what: What::Scalar(Scalar::String(text.into())), origin });
+        }
+    }
+
+    fn finish(mut self) -> Option<Written> {
+        self.flush();
+        if self.done.len() < 2 {
+            return self.done.pop();
+        }
+        let origin = self.done.first()?.origin.clone();
+        Some(Written { what: What::Concatenation(self.done), origin })
+    }
+}
+
+impl Written {
+    /// What it contributes to a text, if it is one or a literal that becomes one.
+    fn text(&self) -> Option<&str> {
+        match &self.what {
+            What::Scalar(scalar) => Some(scalar.text()),
+            What::Unquoted(text) => Some(text),
+            _ => None,
         }
     }
 }

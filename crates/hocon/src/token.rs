@@ -37,6 +37,19 @@ pub(crate) enum Scalar {
     String(Rc<str>),
 }
 
+impl Scalar {
+    /// What it contributes to a text.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(true) => "true",
+            Self::Bool(false) => "false",
+            Self::Number(number) => number.text(),
+            Self::String(text) => text,
+        }
+    }
+}
+
 /// What a token is.
 #[derive(Clone, Debug)]
 pub(crate) enum Tok {
