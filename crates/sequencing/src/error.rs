@@ -111,6 +111,15 @@ impl ApiError {
         matches!(self, Self::Status { auth: Some(AuthErrorCode::MissingToken), .. })
     }
 
+    /// Whether another endpoint may do better: nobody is there, or not the active one. The call did not happen.
+    pub(crate) fn is_of_endpoint(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Status { auth, .. } => *auth == Some(AuthErrorCode::PassiveSequencer),
+            _ => false,
+        }
+    }
+
     /// Whether the sequencer doubts who calls, so that the token in use is worth nothing.
     #[must_use]
     pub fn is_unauthenticated(&self) -> bool {
@@ -119,13 +128,14 @@ impl ApiError {
 
     /// Whether a subscription that ended so is worth another try. `received`: whether it delivered an event.
     ///
-    /// Everything else is the sequencer's considered refusal, which ends the connection to the domain.
+    /// Everything else is the sequencer's considered refusal, which ends the connection to the domain. These are Canton's
+    /// rules, and a sequencer that has its hands full.
     #[must_use]
     pub fn allows_resubscription(&self, received: bool) -> bool {
         match self {
             Self::Unreachable { .. } | Self::ConnectionLost { .. } | Self::TimedOut { .. } => true,
             Self::Status { code, auth, .. } => {
-                *code == Code::Unavailable
+                matches!(code, Code::Unavailable | Code::ResourceExhausted)
                     || *auth == Some(AuthErrorCode::MissingToken)
                     || (*code == Code::Internal && received)
             }

@@ -1,7 +1,7 @@
 //! A sequencer over gRPC: Canton 2.10's public API, by the calls that its own members use.
 //!
 //! What is asked before authentication goes over a connection of its own, closed after the call; everything else over
-//! one that stays. Endpoints are tried in turn: the next one only when the call cannot have reached the last. Nothing
+//! one that stays. Endpoints are tried in turn: the next one only when nobody is at the last, or none that works. Nothing
 //! is retried here beyond that.
 //! Invariants: no call is sent twice; a token leaves only in the metadata of the calls that need it; an answer that
 //! cannot be read is an error.
@@ -21,7 +21,7 @@ use tonic::transport::{Channel, Endpoint as Target};
 
 use crate::api::Caller;
 use crate::connection::{SequencerConnection, TransportSecurity};
-use crate::error::ApiError;
+use crate::error::{ApiError, chain};
 
 /// How calls are made. The defaults are those of Canton 2.10.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,12 +107,12 @@ impl GrpcSequencer {
             let (index, channel, endpoint) = self.channel();
             left -= 1;
             match make(channel, endpoint).await {
-                Err(ApiError::Unreachable { call, endpoint, source }) => {
-                    tracing::debug!(call, endpoint, error = %source, "an endpoint of the sequencer cannot be reached");
+                Err(error) if error.is_of_endpoint() => {
                     self.leave(index);
                     if left == 0 {
-                        return Err(ApiError::Unreachable { call, endpoint, source });
+                        return Err(error);
                     }
+                    tracing::debug!(error = %chain(&error), "the next endpoint of the sequencer is tried");
                 }
                 result => return result,
             }
@@ -130,7 +130,7 @@ impl GrpcSequencer {
             let target = &self.targets[(first + self.targets.len() - left) % self.targets.len()];
             left -= 1;
             match make(target.connect_lazy(), target.uri().to_string()).await {
-                Err(ApiError::Unreachable { .. }) if left > 0 => {}
+                Err(error) if error.is_of_endpoint() && left > 0 => {}
                 result => return result,
             }
         }

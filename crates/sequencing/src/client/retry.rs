@@ -158,6 +158,7 @@ mod tests {
     #[test]
     fn statuses_end_the_client_or_do_not() {
         let unavailable = [
+            status(Code::ResourceExhausted, None),
             status(Code::Unavailable, None),
             status(Code::Unavailable, Some(AuthErrorCode::PassiveSequencer)),
         ];

@@ -6,8 +6,8 @@ use std::time::Duration;
 use cantle_protocol::{SequencerCounter, SubmissionKind, SubmissionRequest, TraceContext};
 use cantle_sequencing::testing::{Call, Fault};
 use cantle_sequencing::{
-    ApiError, Caller, ClientSetup, ConnectError, GrpcOptions, GrpcSequencer, SendOutcome, SequencerApi,
-    SequencerClient, SequencerConnection, Submission, sequencer_info,
+    ApiError, AuthErrorCode, Caller, ClientSetup, ConnectError, GrpcOptions, GrpcSequencer, SendOutcome,
+    SequencerApi, SequencerClient, SequencerConnection, Submission, sequencer_info,
 };
 use cantle_types::{CantonTimestamp, Member, MemberCode, UniqueIdentifier};
 use tonic::Code;
@@ -117,6 +117,28 @@ async fn a_client_goes_over_to_the_next_endpoint() {
     running.handler.heard("later").await;
     assert!(!second.seen("SubscribeVersioned").is_empty());
     running.stopped().await;
+    second.stop();
+}
+
+#[tokio::test]
+async fn a_passive_sequencer_is_left_for_the_next() {
+    let world = World::new();
+    let alice = world.member("alice").await;
+    let (first, second) =
+        (GrpcServer::start(world.sequencer.clone()), GrpcServer::start(world.sequencer.clone()));
+    let api = connect(&[&first.uri(), &second.uri()]);
+    world.sequencer.fail(Call::Challenge, [Fault::Auth(AuthErrorCode::PassiveSequencer)]);
+    // In band a passive sequencer gives its code alone, so that only a status of the call itself says it.
+    let error = api.challenge(&alice.member(), &[]).await.unwrap_err();
+    assert!(matches!(error, ApiError::Status { .. }), "{error:?}");
+    world.sequencer.fail(Call::Subscribe, [Fault::Auth(AuthErrorCode::PassiveSequencer)]);
+    let uid = alice.participant.uid().clone();
+    let member = Member::new(MemberCode::Unauthenticated, uid);
+    let caller = Caller { member, domain: world.domain.id.clone(), token: None };
+    assert!(api.subscribe_unauthenticated(&caller, SequencerCounter::GENESIS).await.is_ok());
+    let seen = |server: &GrpcServer| server.seen("SubscribeUnauthenticatedVersioned").len();
+    assert_eq!((seen(&first), seen(&second)), (1, 1));
+    first.stop();
     second.stop();
 }
 

@@ -138,26 +138,19 @@ async fn a_transaction_that_nobody_authorized_has_no_effect_beside_others_that_h
 async fn the_first_message_must_be_for_this_participant() {
     let world = World::new();
     let (alice, bob) = (world.stranger("alice").await, world.stranger("bob").await);
-    // Bob's first message, played to Alice: it does not say that the domain wants her.
-    let domain = &world.domain;
-    let mut transactions = domain.initial_topology();
+    // Bob's first message, played to Alice: her keys are in it, but not that the domain wants her.
+    let mut transactions = world.domain.initial_topology();
+    transactions.extend(alice.topology());
     transactions.extend(bob.topology());
-    transactions.push(domain.trust(&bob.participant));
-    let message = domain.topology_message(transactions, CantonTimestamp::MAX);
-    world.sequencer.deliver(&domain.batch(&topology(message), &[alice.member()]));
-    let topology = cantle_sequencing::DomainTopologyClient::open(
-        alice.member(),
-        domain.id.clone(),
-        &domain.parameters,
-        alice.store.clone(),
-        None,
-        Duration::from_secs(3600),
-    );
-    let mut head = topology.await.unwrap().head();
-    assert_eq!(head.borrow_and_update().observed, None);
-    let error = world.start(&alice).await;
-    // The sequencer does not know Alice's keys either, so that her client cannot even authenticate.
-    assert!(error.ended().await.is_err());
+    transactions.push(world.domain.trust(&bob.participant));
+    world.sequencer.publish_topology(transactions, &[alice.member()]);
+    world.sequencer.deliver(&message("next", &[alice.member()]));
+    let running = world.start(&alice).await;
+    let topology = running.client.topology().unwrap().clone();
+    // So she knows no sequencer by whom the next event could be signed.
+    let error = running.ended().await.unwrap_err();
+    assert!(matches!(error, cantle_sequencing::ClientError::Event { .. }), "{error:?}");
+    assert!(topology.latest().state().is_empty());
 }
 
 #[tokio::test]
