@@ -63,6 +63,26 @@ impl<'a> RequestContext<'a> {
         self.call.body.get(self.encryption_context).and_then(Value::as_object).filter(|map| !map.is_empty())
     }
 
+    /// The algorithm of a request that encrypts or decrypts; a re-encryption has one on each side.
+    fn encryption_algorithm(&self) -> Values<'a> {
+        use crate::model::operation::Operation as Op;
+        let member = match (self.call.operation, self.encryption_context) {
+            (Op::ReEncrypt, "SourceEncryptionContext") => "SourceEncryptionAlgorithm",
+            (Op::ReEncrypt, _) => "DestinationEncryptionAlgorithm",
+            (
+                Op::Decrypt
+                | Op::Encrypt
+                | Op::GenerateDataKey
+                | Op::GenerateDataKeyPair
+                | Op::GenerateDataKeyPairWithoutPlaintext
+                | Op::GenerateDataKeyWithoutPlaintext,
+                _,
+            ) => "EncryptionAlgorithm",
+            _ => return None,
+        };
+        self.member_or(member, "SYMMETRIC_DEFAULT")
+    }
+
     fn aws(&self, name: &str) -> Values<'a> {
         let caller = &self.call.caller;
         match name {
@@ -155,10 +175,7 @@ impl<'a> RequestContext<'a> {
             "messagetype" => self
                 .member("MessageType")
                 .or_else(|| self.member("SigningAlgorithm").and_then(|_| one("RAW"))),
-            "encryptionalgorithm" => self.member("EncryptionAlgorithm").or_else(|| {
-                let uses = self.encryption_context == "EncryptionContext" && call.operation.takes_aliases();
-                (uses && !creating).then_some("SYMMETRIC_DEFAULT").and_then(one)
-            }),
+            "encryptionalgorithm" => self.encryption_algorithm(),
             "macalgorithm" => self.member("MacAlgorithm"),
             "keyagreementalgorithm" => self.member("KeyAgreementAlgorithm"),
             "datakeypairspec" => self.member("KeyPairSpec"),

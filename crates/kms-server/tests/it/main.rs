@@ -4,6 +4,7 @@
 
 mod access;
 mod client;
+mod conditions;
 mod crash;
 mod encryption;
 mod import;
