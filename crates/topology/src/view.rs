@@ -7,7 +7,7 @@
 
 mod hosting;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -330,14 +330,10 @@ impl<T: Copy> Sides<T> {
 /// Each key once, where it stands last.
 fn latest_last<'a, K: Clone + 'a>(
     keys: impl DoubleEndedIterator<Item = &'a K>,
-    fingerprint: impl Fn(&K) -> &Fingerprint,
+    fingerprint: impl Fn(&'a K) -> &'a Fingerprint,
 ) -> Vec<K> {
-    let mut found: Vec<K> = Vec::new();
-    for key in keys.rev() {
-        if found.iter().all(|known| fingerprint(known) != fingerprint(key)) {
-            found.push(key.clone());
-        }
-    }
+    let mut known = HashSet::new();
+    let mut found: Vec<K> = keys.rev().filter(|&key| known.insert(fingerprint(key))).cloned().collect();
     found.reverse();
     found
 }

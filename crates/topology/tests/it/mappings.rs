@@ -91,6 +91,36 @@ fn every_kind_but_one_is_read_back_at_protocol_version_5() {
 }
 
 #[test]
+fn a_change_at_another_version_is_the_same_change_in_other_bytes() {
+    let versions = [(ProtocolVersion::V5, ProtocolVersion::V7), (ProtocolVersion::V7, ProtocolVersion::V5)];
+    for (mapping, _) in every_kind() {
+        for (from, to) in versions {
+            if mapping.check_version(from).is_err() || mapping.check_version(to).is_err() {
+                continue;
+            }
+            let original = transaction(mapping.clone(), from);
+            let removal = if mapping.is_governance() { None } else { Some(original.reverse().unwrap()) };
+            for original in [Some(original), removal].into_iter().flatten() {
+                let converted = original.at_version(to).unwrap();
+                assert_eq!((converted.op(), converted.version()), (original.op(), to));
+                assert_eq!(converted.element_id(), original.element_id());
+                assert_eq!(converted.unique_path(), original.unique_path());
+                assert_ne!(converted.hash(), original.hash());
+                assert_eq!(original.at_version(from).unwrap(), original);
+                if !mapping.is_governance() {
+                    assert_eq!(converted.mapping(), original.mapping());
+                    assert_eq!(converted.at_version(from).unwrap(), original);
+                }
+            }
+        }
+    }
+    let only_newer =
+        every_kind().into_iter().find(|(mapping, _)| mapping.check_version(versions[0].0).is_err());
+    let only_newer = transaction(only_newer.unwrap().0, ProtocolVersion::V7);
+    assert!(only_newer.at_version(ProtocolVersion::V5).is_err());
+}
+
+#[test]
 fn catch_up_parameters_are_lost_before_protocol_version_6() {
     let parameters = DynamicDomainParameters::defaults(ProtocolVersion::V7);
     assert_eq!(parameters.catch_up, Some(CatchUpParameters { interval_skip: 5, trigger: 2 }));
