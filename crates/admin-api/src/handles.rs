@@ -4,12 +4,14 @@ use std::{collections::BTreeMap, error::Error, fmt::Debug, sync::Arc};
 
 use cantle_domain_manager::DomainManagerNode;
 use cantle_mediator::MediatorNode;
+use cantle_participant::ParticipantNode;
+use cantle_sequencer::SequencerNode;
 use cantle_store::NodeIdentity;
 use cantle_types::Clock;
 use cantle_vault::Vault;
 use tokio::sync::watch;
 
-use crate::NodeTopology;
+use crate::{EmbeddedDomain, NodeTopology};
 
 /// Everything that the admin API of one node needs.
 #[derive(Clone, Debug)]
@@ -39,9 +41,13 @@ pub struct AdminHandles {
 #[non_exhaustive]
 pub enum RoleHandles {
     /// A participant.
-    Participant,
+    Participant(ParticipantNode),
+    /// A sync domain with its sequencer and mediator in one node.
+    Domain(EmbeddedDomain),
     /// The manager of a distributed domain.
     DomainManager(DomainManagerNode),
+    /// A sequencer.
+    Sequencer(SequencerNode),
     /// A mediator.
     Mediator(MediatorNode),
 }

@@ -8,19 +8,21 @@ use cantle_domain_manager::Phase;
 use cantle_proto::{
     health::admin::{
         v0::{
-            GetLastErrorTraceRequest, GetLastErrorTraceResponse, GetLastErrorsRequest, GetLastErrorsResponse,
-            HealthDumpChunk, HealthDumpRequest, MediatorNodeStatus, NodeStatus, ParticipantStatusInfo,
-            SetLogLevelRequest, SetLogLevelResponse, TopologyQueueStatus, get_last_errors_response as wire,
+            DomainStatusInfo, GetLastErrorTraceRequest, GetLastErrorTraceResponse, GetLastErrorsRequest,
+            GetLastErrorsResponse, HealthDumpChunk, HealthDumpRequest, MediatorNodeStatus, NodeStatus,
+            ParticipantStatusInfo, SequencerAdminStatus, SequencerNodeStatus, SetLogLevelRequest,
+            SetLogLevelResponse, TopologyQueueStatus, get_last_errors_response as wire,
             node_status::{
                 self, ComponentStatus, NotInitialized,
                 component_status::{Status as Component, StatusData},
             },
+            participant_status_info,
             status_service_server::StatusService,
         },
         v1,
     },
     participant::admin::v0::{
-        ParticipantStatusRequest, ParticipantStatusResponse, participant_status_response,
+        ConnectedDomain, ParticipantStatusRequest, ParticipantStatusResponse, participant_status_response,
         participant_status_service_server::ParticipantStatusService,
     },
 };
@@ -35,6 +37,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     NodeTopology, dump,
     handles::{ComponentHealth, Diagnostics, LastError, LogLevel, NodeHealth, RoleHandles},
+    sequencer::{connected, sequencer_health},
 };
 
 /// Both services of one node.
@@ -79,29 +82,67 @@ impl Health {
         let uid = self.topology.uid()?;
         match &self.role {
             RoleHandles::DomainManager(node) if *node.phase().borrow() != Phase::Connected => None,
+            RoleHandles::Domain(domain) => domain.sequencer.sequencer().map(|_| uid),
+            RoleHandles::Sequencer(node) => node.sequencer().map(|_| uid),
             _ => Some(uid),
         }
     }
 
     /// What only a node of its kind says: a message of its own, as bytes.
-    fn extra(&self, uid: &UniqueIdentifier) -> Vec<u8> {
+    async fn extra(&self, uid: &UniqueIdentifier) -> Vec<u8> {
         match &self.role {
-            RoleHandles::Participant => {
-                ParticipantStatusInfo { connected_domains: Vec::new(), active: true }.encode_to_vec()
+            RoleHandles::Participant(node) => {
+                let connected = node.list_connected().await.into_iter();
+                let connected_domains = connected.map(|domain| participant_status_info::ConnectedDomain {
+                    domain: domain.domain.to_string(),
+                    healthy: domain.healthy,
+                });
+                ParticipantStatusInfo { connected_domains: connected_domains.collect(), active: true }
+                    .encode_to_vec()
             }
+            RoleHandles::Domain(domain) => match domain.sequencer.sequencer() {
+                Some(sequencer) => DomainStatusInfo {
+                    connected_participants: connected(&sequencer).0,
+                    sequencer: Some(sequencer_health(&sequencer)),
+                }
+                .encode_to_vec(),
+                None => Vec::new(),
+            },
             RoleHandles::DomainManager(_) => Vec::new(),
+            RoleHandles::Sequencer(node) => match node.sequencer() {
+                Some(sequencer) => {
+                    let (connected_participants, connected_mediators) = connected(&sequencer);
+                    SequencerNodeStatus {
+                        connected_participants,
+                        connected_mediators,
+                        sequencer: Some(sequencer_health(&sequencer)),
+                        domain_id: uid.to_string(),
+                        admin: Some(SequencerAdminStatus { accepts_admin_changes: true }),
+                    }
+                    .encode_to_vec()
+                }
+                None => Vec::new(),
+            },
             RoleHandles::Mediator(_) => MediatorNodeStatus { domain_id: uid.to_string() }.encode_to_vec(),
         }
     }
 
-    fn node_status(&self) -> NodeStatus {
+    async fn connected_domains(&self) -> Vec<ConnectedDomain> {
+        let RoleHandles::Participant(node) = &self.role else { return Vec::new() };
+        let connected = node.list_connected().await.into_iter();
+        connected
+            .map(|domain| ConnectedDomain { domain_id: domain.domain.to_string(), healthy: domain.healthy })
+            .collect()
+    }
+
+    async fn node_status(&self) -> NodeStatus {
         let response = match self.initialized() {
             None => node_status::Response::NotInitialized(NotInitialized { active: true }),
             Some(uid) => node_status::Response::Success(node_status::Status {
                 id: uid.to_string(),
                 uptime: Some(self.uptime()),
                 ports: self.ports(),
-                extra: self.extra(&uid),
+                extra: self.extra(&uid).await,
                 active: true,
                 topology_queues: Some(TopologyQueueStatus::default()),
                 components: self.components(),
@@ -126,7 +167,7 @@ impl Health {
 #[tonic::async_trait]
 impl StatusService for Health {
     async fn status(&self, _request: Request<()>) -> Result<Response<NodeStatus>, Status> {
-        Ok(Response::new(self.node_status()))
+        Ok(Response::new(self.node_status().await))
     }
 
     type HealthDumpStream = Iter<std::vec::IntoIter<Result<HealthDumpChunk, Status>>>;
@@ -140,7 +181,7 @@ impl StatusService for Health {
                 "DUMP_IN_PROGRESS: a health dump of this node is being made",
             ));
         };
-        let files = dump::files(&self.node, &self.node_status(), &*self.diagnostics);
+        let files = dump::files(&self.node, &self.node_status().await, &*self.diagnostics);
         let archive = tokio::task::spawn_blocking(move || dump::archive(&files)).await;
         let archive = match archive {
             Ok(Ok(archive)) => archive,
@@ -196,7 +237,7 @@ impl ParticipantStatusService for Health {
             None => Kind::Unavailable(NotInitialized { active: true }),
             Some(uid) => Kind::Status(ParticipantStatusResponseStatus {
                 common_status: Some(self.v1(&uid)),
-                connected_domains: Vec::new(),
+                connected_domains: self.connected_domains().await,
                 active: true,
                 supported_protocol_versions: [ProtocolVersion::V5, ProtocolVersion::V7]
                     .map(ProtocolVersion::number)

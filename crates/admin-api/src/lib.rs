@@ -8,6 +8,7 @@
 
 mod aggregation;
 mod connections;
+mod domain;
 mod domain_manager;
 mod dump;
 mod handles;
@@ -17,7 +18,9 @@ mod keys;
 mod mediator;
 mod node;
 mod parse;
+mod participant;
 mod roles;
+mod sequencer;
 mod server;
 mod status;
 mod topology;
@@ -25,6 +28,7 @@ mod topology_read;
 mod topology_write;
 mod vault;
 
+pub use domain::EmbeddedDomain;
 pub use handles::{
     AdminHandles, ComponentHealth, Diagnostics, DumpFile, LastError, LogLevel, NoDiagnostics, NodeHealth,
     RoleHandles,

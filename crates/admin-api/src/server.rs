@@ -9,13 +9,22 @@ use cantle_proto::{
     domain::admin::v0::{
         domain_initialization_service_server::DomainInitializationServiceServer,
         domain_manager_status_service_server::DomainManagerStatusServiceServer,
-        domain_service_server::DomainServiceServer,
+        domain_service_server::DomainServiceServer, domain_status_service_server::DomainStatusServiceServer,
         enterprise_sequencer_connection_service_server::EnterpriseSequencerConnectionServiceServer as ConnectionServiceServer,
         mediator_initialization_service_server::MediatorInitializationServiceServer,
         mediator_status_service_server::MediatorStatusServiceServer,
+        sequencer_administration_service_server::SequencerAdministrationServiceServer,
+        sequencer_initialization_service_server::SequencerInitializationServiceServer,
+        sequencer_status_service_server::SequencerStatusServiceServer,
+        sequencer_version_service_server::SequencerVersionServiceServer,
+        topology_bootstrap_service_server::TopologyBootstrapServiceServer,
     },
     health::admin::v0::status_service_server::StatusServiceServer,
-    participant::admin::v0::participant_status_service_server::ParticipantStatusServiceServer,
+    participant::admin::v0::{
+        domain_connectivity_service_server::DomainConnectivityServiceServer,
+        participant_status_service_server::ParticipantStatusServiceServer,
+        ping_service_server::PingServiceServer,
+    },
     topology::admin::v0::{
         initialization_service_server::InitializationServiceServer,
         topology_aggregation_service_server::TopologyAggregationServiceServer,
@@ -36,6 +45,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::{
     aggregation::Aggregation,
     connections::Connections,
+    domain::DomainAdmin,
     domain_manager::DomainManagerAdmin,
     handles::{AdminHandles, NodeHealth, RoleHandles},
     health::Health,
@@ -43,6 +53,8 @@ use crate::{
     keys::Keys,
     mediator::MediatorAdmin,
     node::Node,
+    participant::ParticipantAdmin,
+    sequencer::SequencerAdmin,
     status::unsupported,
     topology_read::TopologyRead,
     topology_write::TopologyWrite,
@@ -200,6 +212,32 @@ fn routes(handles: AdminHandles, limit: usize) -> Result<Routes, ServeError> {
                 .add_service(limited!(DomainManagerStatusServiceServer, admin, limit))
                 .add_service(limited!(ConnectionServiceServer, Connections::DomainManager(node), limit));
         }
+        (RoleHandles::Domain(domain), Some(topology)) => {
+            let manager = DomainManagerAdmin {
+                node: domain.manager.clone(),
+                topology: topology.clone(),
+                health: status.clone(),
+            };
+            let sequencer = SequencerAdmin { node: domain.sequencer.clone(), health: status.clone() };
+            routes
+                .add_service(limited!(DomainServiceServer, manager, limit))
+                .add_service(limited!(SequencerAdministrationServiceServer, sequencer.clone(), limit))
+                .add_service(limited!(SequencerVersionServiceServer, sequencer, limit))
+                .add_service(limited!(
+                    DomainStatusServiceServer,
+                    DomainAdmin { domain, health: status },
+                    limit
+                ));
+        }
+        (RoleHandles::Sequencer(node), _) => {
+            let admin = SequencerAdmin { node, health: status };
+            routes
+                .add_service(limited!(SequencerInitializationServiceServer, admin.clone(), limit))
+                .add_service(limited!(TopologyBootstrapServiceServer, admin.clone(), limit))
+                .add_service(limited!(SequencerAdministrationServiceServer, admin.clone(), limit))
+                .add_service(limited!(SequencerVersionServiceServer, admin.clone(), limit))
+                .add_service(limited!(SequencerStatusServiceServer, admin, limit));
+        }
         (RoleHandles::Mediator(node), _) => {
             let admin = MediatorAdmin { node: node.clone(), health: status };
             routes
@@ -207,10 +245,15 @@ fn routes(handles: AdminHandles, limit: usize) -> Result<Routes, ServeError> {
                 .add_service(limited!(MediatorStatusServiceServer, admin, limit))
                 .add_service(limited!(ConnectionServiceServer, Connections::Mediator(node), limit));
         }
-        // A domain manager always has a topology manager.
-        (RoleHandles::Participant | RoleHandles::DomainManager(_), _) => {
-            routes.add_service(limited!(ParticipantStatusServiceServer, status, limit));
+        (RoleHandles::Participant(node), _) => {
+            let admin = ParticipantAdmin(node);
+            routes
+                .add_service(limited!(DomainConnectivityServiceServer, admin.clone(), limit))
+                .add_service(limited!(PingServiceServer, admin, limit))
+                .add_service(limited!(ParticipantStatusServiceServer, status, limit));
         }
+        // These always have a topology manager.
+        (RoleHandles::Domain(_) | RoleHandles::DomainManager(_), None) => {}
     }
     let router = routes.routes().into_axum_router().fallback(move |uri: Uri| {
         let what = format!("{node} has no {}", uri.path().trim_start_matches('/'));

@@ -9,6 +9,8 @@ use cantle_domain_manager::DomainManagerError;
 use cantle_identity::{ChangeError, ErrorClass, InitIdError, ReadError};
 use cantle_kms::{KmsError, KmsKeyIdError};
 use cantle_mediator::MediatorError;
+use cantle_participant::{ParticipantError, PingError};
+use cantle_sequencer::{BootstrapError, InitializeError as SequencerInitializeError, SequencerNodeError};
 use cantle_store::StoreError;
 use cantle_vault::{
     DeleteError, ExportError, GenerateError, ImportError, RegisterError, SchemeError, SignError, VaultError,
@@ -210,6 +212,57 @@ impl ToStatus for DomainManagerError {
             Self::Store(error) => error.codes(),
             Self::Api(_) | Self::Run(_) => (Code::FailedPrecondition, "SEQUENCER_NOT_CONNECTED"),
             _ => (Code::Internal, "DOMAIN_MANAGER"),
+        }
+    }
+}
+
+impl ToStatus for SequencerNodeError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::Initialize(SequencerInitializeError::OtherDomain { .. }) => {
+                (Code::AlreadyExists, "SEQUENCER_ALREADY_INITIALIZED")
+            }
+            Self::Initialize(SequencerInitializeError::Key(_)) => (Code::FailedPrecondition, "KEY_NOT_MADE"),
+            Self::Initialize(SequencerInitializeError::Store(error)) => error.codes(),
+            Self::Initialize(_) => (Code::FailedPrecondition, "SEQUENCER_SETUP"),
+            Self::NotInitialized => (Code::FailedPrecondition, "SEQUENCER_NOT_INITIALIZED"),
+            Self::Bootstrap(BootstrapError::Begun) => (Code::AlreadyExists, "DOMAIN_ALREADY_BOOTSTRAPPED"),
+            Self::Bootstrap(BootstrapError::Unavailable) | Self::Stopped => {
+                (Code::Unavailable, "SEQUENCER_UNAVAILABLE")
+            }
+            Self::Bootstrap(_) => (Code::InvalidArgument, "TOPOLOGY_NOT_TAKEN"),
+            _ => (Code::Internal, "SEQUENCER"),
+        }
+    }
+}
+
+impl ToStatus for ParticipantError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::NoIdentity => (Code::FailedPrecondition, "NODE_NOT_INITIALIZED"),
+            Self::AliasTaken { .. } => (Code::AlreadyExists, "DOMAIN_ALIAS_DUPLICATION"),
+            Self::UnknownAlias { .. } => (Code::NotFound, "UNKNOWN_DOMAIN_ALIAS"),
+            Self::Connection(_) | Self::Alias(_) => (Code::InvalidArgument, "SEQUENCER_CONNECTION"),
+            Self::Threshold { .. } => (Code::Unimplemented, "UNSUPPORTED"),
+            Self::NotConnected { .. } if self.retryable() => (Code::Unavailable, "DOMAIN_IS_NOT_AVAILABLE"),
+            Self::NotConnected { .. } => (Code::FailedPrecondition, "DOMAIN_NOT_CONNECTED"),
+            Self::OtherAgreement { .. } => (Code::FailedPrecondition, "SERVICE_AGREEMENT"),
+            Self::Store(error) => error.codes(),
+            _ => (Code::Internal, "PARTICIPANT"),
+        }
+    }
+}
+
+impl ToStatus for PingError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::NoResponder => (Code::InvalidArgument, "PING_WITHOUT_RESPONDER"),
+            Self::Duplicate { .. } => (Code::AlreadyExists, "PING_UNDER_WAY"),
+            Self::NoDomain { .. } => (Code::FailedPrecondition, "NO_DOMAIN_FOR_PING"),
+            Self::TimedOut { .. } => (Code::DeadlineExceeded, "PING_TIMED_OUT"),
+            Self::NotSent { .. } => (Code::Aborted, "PING_NOT_SENT"),
+            Self::NotConfirmed { .. } => (Code::Aborted, "PING_NOT_CONFIRMED"),
+            _ => (Code::Unavailable, "PING_INTERRUPTED"),
         }
     }
 }

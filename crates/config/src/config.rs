@@ -207,27 +207,18 @@ pub(crate) fn decode(canton: &Cursor<'_>) -> Config {
     let parameters = parameters::parameters(&canton.at("parameters"));
     let names = validate::names(canton);
     let non_standard = parameters.non_standard_config;
-    let gap = |node: &Cursor<'_>, what: &'static str| {
-        node.gap(what, "run it with Canton for now and connect to it");
-    };
     let config = Config {
         participants: each(canton, "participants", &names, |name, node| {
             Some(node::participant(name, node, non_standard))
         }),
-        domains: each(canton, "domains", &names, |name, node| {
-            gap(node, "a sync domain node");
-            node::domain(name, node, non_standard)
-        }),
+        domains: each(canton, "domains", &names, |name, node| node::domain(name, node, non_standard)),
         domain_managers: each(canton, "domain-managers", &names, |name, node| {
-            gap(node, "a domain manager");
             node::domain_manager(name, node, non_standard)
         }),
         sequencers: each(canton, "sequencers", &names, |name, node| {
-            gap(node, "a sequencer");
             Some(node::sequencer(name, node, non_standard))
         }),
         mediators: each(canton, "mediators", &names, |name, node| {
-            gap(node, "a mediator");
             Some(node::mediator(name, node, non_standard))
         }),
         remote_participants: each(canton, "remote-participants", &names, remote::remote),

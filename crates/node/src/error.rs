@@ -63,6 +63,18 @@ pub enum StartStep {
     /// Its admin API.
     #[error(transparent)]
     AdminApi(#[from] ServeError),
+    /// Its public API.
+    #[error(transparent)]
+    PublicApi(#[from] cantle_sequencer::PublicServerError),
+    /// The file of its service agreement.
+    #[error("the service agreement {} cannot be read", path.display())]
+    Agreement {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// An address that is none.
     #[error(
         "{address} is no address of this machine; write an IP address or a host name under admin-api.address"
@@ -140,6 +152,7 @@ impl StartStep {
             Self::Vault(_) | Self::Keys(_) => "could not open its keys",
             Self::Topology(_) => "could not read its topology",
             Self::Initialize(_) | Self::Found(_) => "could not be initialized",
+            Self::PublicApi(_) | Self::Agreement { .. } => "could not serve its public API",
             Self::AdminApi(_) | Self::Address { .. } => "could not serve its admin API",
             Self::Tls(_) => "could not set up TLS",
             Self::HealthServer { .. } | Self::Reflection(_) => "could not serve its health",

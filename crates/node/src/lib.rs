@@ -7,6 +7,7 @@
 
 mod base;
 mod connected;
+mod domain;
 mod domain_manager;
 mod domain_options;
 mod error;
@@ -24,7 +25,9 @@ mod nodes;
 mod participant;
 mod ports_file;
 mod probe;
+mod public_api;
 mod running;
+mod sequencer;
 mod state;
 mod storage;
 mod tls;

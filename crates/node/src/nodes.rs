@@ -15,12 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     base::Surroundings,
-    domain_manager,
+    domain, domain_manager,
     error::{StartError, StartStep},
     mediator,
     metrics::WithMetrics,
     monitoring, participant, ports_file,
     running::RunningNode,
+    sequencer,
     state::{NodeEvent, NodeState},
 };
 
@@ -120,9 +121,15 @@ impl Nodes {
             .domain_managers
             .values()
             .map(|config| domain_manager::start(config, data_dir, around.clone()).boxed());
+        let sequencers = config
+            .sequencers
+            .values()
+            .map(|config| sequencer::start(config, data_dir, around.clone()).boxed());
+        let domains =
+            config.domains.values().map(|config| domain::start(config, data_dir, around.clone()).boxed());
         let mediators =
             config.mediators.values().map(|config| mediator::start(config, data_dir, around.clone()).boxed());
-        let starts = participants.chain(managers).chain(mediators);
+        let starts = participants.chain(domains).chain(managers).chain(sequencers).chain(mediators);
         let side_by_side = config.parameters.startup_parallelism.and_then(|most| usize::try_from(most).ok());
         let side_by_side = side_by_side.unwrap_or_else(|| config.nodes().count()).max(1);
         let started: Vec<_> = stream::iter(starts).buffered(side_by_side).collect().await;

@@ -1,15 +1,17 @@
 //! One participant, from its configuration to a node that serves.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use cantle_admin_api::{AdminHandles, RoleHandles};
 use cantle_config::ParticipantConfig;
 use cantle_identity::TopologyManager;
-use tracing::{Instrument, info_span};
+use cantle_participant::{ParticipantNode, ParticipantOptions, SessionKeyCache};
+use tracing::{Instrument, error, info_span};
 
 use crate::{
     base::{Base, Surroundings},
-    error::{StartError, StartStep},
+    domain_options,
+    error::{StartError, StartStep, chain},
     identity,
     listen::Listeners,
     running::{self, RunningNode},
@@ -35,12 +37,27 @@ async fn steps(
 ) -> Result<RunningNode, StartStep> {
     let Base { node, store, kms, vault } = Base::open(&config.node, data_dir, &around).await?;
     let manager = TopologyManager::open(
-        store.store.clone(),
+        Arc::clone(&store.store),
         vault.clone(),
-        around.clock.clone(),
+        Arc::clone(&around.clock),
         config.initial_protocol_version,
     )
     .await?;
+    let client = &config.node.sequencer_client;
+    let options = ParticipantOptions {
+        minimum_version: config.minimum_protocol_version,
+        client: domain_options::client(client),
+        authentication: domain_options::authentication(client),
+        grpc: domain_options::grpc(client),
+        session_keys: Some(SessionKeyCache::default()),
+    };
+    let role = ParticipantNode::new(
+        options,
+        manager.clone(),
+        vault.clone(),
+        Arc::clone(&store.store),
+        Arc::clone(&around.clock),
+    );
     let listeners = Listeners::bind(&config.node).await?;
     let admin_address = listeners.admin_address();
     let admin_tls = listeners.admin_tls.clone();
@@ -49,7 +66,7 @@ async fn steps(
         node: node.clone(),
         vault: vault.clone(),
         topology: manager.clone().into(),
-        role: RoleHandles::Participant,
+        role: RoleHandles::Participant(role.clone()),
         clock: around.clock,
         ports: BTreeMap::from([("admin".to_owned(), admin_address.port())]),
         health: reporter.watch_health(),
@@ -60,14 +77,19 @@ async fn steps(
     let mut tasks = listeners.serve(handles, &reporter, &vault, kms.as_ref(), &around.stop)?;
     let init = config.node.init.clone();
     let name = node.name.clone();
-    let life = async move {
-        let made =
-            async |identifier| Ok(cantle_participant::initialize(&vault, &manager, &name, identifier).await?);
-        if let Some(uid) = identity::reach(&init, &vault, &manager, &reporter, made).await {
-            reporter.change(NodeState::Ready(uid));
+    let life = {
+        let role = role.clone();
+        async move {
+            let made = async |identifier| {
+                Ok(cantle_participant::initialize(&vault, &manager, &name, identifier).await?)
+            };
+            if let Some(uid) = identity::reach(&init, &vault, &manager, &reporter, made).await {
+                reporter.change(NodeState::Ready(uid));
+                reconnect(&role, &reporter).await;
+            }
         }
     };
-    tasks.push(running::spawn_life(life, around.stop, std::future::ready(())));
+    tasks.push(running::spawn_life(life, around.stop, async move { role.stop().await }));
     Ok(RunningNode {
         node,
         admin_address,
@@ -79,4 +101,21 @@ async fn steps(
         store,
         tasks,
     })
+}
+
+/// Connects to the domains that were registered before and are to be connected to without being asked.
+async fn reconnect(role: &ParticipantNode, reporter: &Reporter) {
+    let aliases = match role.automatic().await {
+        Ok(aliases) => aliases,
+        Err(failed) => {
+            error!("{}: {}", reporter.node(), chain(&failed));
+            return;
+        }
+    };
+    let connections = aliases.iter().map(|alias| async move {
+        if let Err(failed) = role.connect_persistently(alias).await {
+            error!("{}: {}", reporter.node(), chain(&failed));
+        }
+    });
+    futures::future::join_all(connections).await;
 }

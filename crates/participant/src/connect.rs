@@ -23,7 +23,7 @@ use cantle_types::{Clock, DomainAlias, DomainId, ParticipantId, ProtocolVersion}
 use cantle_vault::Vault;
 use thiserror::Error;
 
-use crate::domain::{Domain, Parts, SessionKeyCache};
+use crate::domain::{Domain, Parts, SessionKeyCache, may_act};
 use crate::pings::Pings;
 use crate::registration::{RegisterError, Teller, introduce};
 
@@ -188,14 +188,20 @@ impl Connector {
             authentication: self.authentication,
         };
         let client = SequencerClient::open(setup, own).await?;
-        Ok(Domain::start(Parts {
+        let domain = Domain::start(Parts {
             alias,
             client,
             teller,
             session_keys: self.session_keys,
             pings: Arc::clone(&self.pings),
             clock: Arc::clone(&self.clock),
-        }))
+        });
+        let known = domain.core.topology_until(|view| may_act(view, participant));
+        if let Ok(Ok(())) = tokio::time::timeout(ACTIVE_WITHIN, known).await {
+            return Ok(domain);
+        }
+        domain.stop().await;
+        Err(ConnectionFailure::NotActive)
     }
 
     /// Says that this participant wants to be on the domain, unless it has said so.

@@ -7,7 +7,8 @@ use cantle_protocol::ExpiringCache;
 use cantle_sequencing::{
     ClientHealth, ClientSendError, SendOutcome, SequencerClient, Submission, SyncCrypto,
 };
-use cantle_types::{Clock, DomainAlias, DomainId, ParticipantId, ProtocolVersion};
+use cantle_topology::TopologyView;
+use cantle_types::{CantonTimestamp, Clock, DomainAlias, DomainId, ParticipantId, ProtocolVersion};
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
@@ -79,6 +80,27 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    /// Waits until the topology to submit by is such. What was sequenced takes effect only as the domain's time passes,
+    /// which is asked for when nothing is heard.
+    pub(crate) async fn topology_until(
+        &self,
+        suits: impl Fn(&TopologyView) -> bool,
+    ) -> Result<(), SubmitError> {
+        let topology = self.client.topology().ok_or(SubmitError::Gone)?;
+        let mut head = topology.head();
+        loop {
+            let last_effective = head.borrow_and_update().last_effective;
+            if suits(&topology.approximate().view) {
+                return Ok(());
+            }
+            let coming = last_effective.filter(|_| suits(&topology.latest()));
+            tokio::select! {
+                changed = head.changed() => changed.map_err(|_| SubmitError::Gone)?,
+                reached = passed(&self.client, coming) => reached?,
+            }
+        }
+    }
+
     /// Builds and sends a request, and waits until it is sequenced. Two signatures.
     pub(crate) async fn submit(
         &self,
@@ -106,6 +128,20 @@ impl Core {
             }
         }
     }
+}
+
+/// Waits until the domain's time has passed `at`, a moment longer so that its events are taken; without one, for ever.
+async fn passed(client: &SequencerClient, at: Option<CantonTimestamp>) -> Result<(), SubmitError> {
+    const MOMENT: Duration = Duration::from_millis(20);
+    let Some(at) = at else { return std::future::pending().await };
+    client.time().await_time(at).await.map_err(|_| SubmitError::Gone)?;
+    tokio::time::sleep(MOMENT).await;
+    Ok(())
+}
+
+/// Whether a topology lets this participant act on the domain.
+pub(crate) fn may_act(view: &TopologyView, participant: &ParticipantId) -> bool {
+    view.is_participant_active(participant) && view.signing_key(participant.member()).is_some()
 }
 
 /// What a connection is made of.
@@ -172,7 +208,17 @@ impl Domain {
         tasks.spawn(
             pings.clone().react(Arc::clone(&core), teller.participant.clone(), created).in_current_span(),
         );
-        tasks.spawn(outbox(teller, client, registrations, outbox_status).in_current_span());
+        let known = Arc::clone(&core);
+        tasks.spawn(
+            async move {
+                // Until then the domain would not know who speaks.
+                let participant = teller.participant.clone();
+                if known.topology_until(|view| may_act(view, &participant)).await.is_ok() {
+                    outbox(teller, client, registrations, outbox_status).await;
+                }
+            }
+            .in_current_span(),
+        );
         Self { alias, id, core, outbox: outbox_seen, stop, tasks }
     }
 

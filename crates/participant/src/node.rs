@@ -16,8 +16,10 @@ use cantle_sequencing::{
     SequencerConnection, ServiceAgreement,
 };
 use cantle_store::{Conflict, DomainConnection, NodeStore, RoleSetting, StoreError};
+use cantle_topology::TopologyView;
 use cantle_types::{Clock, DomainAlias, DomainId, ParticipantId, ProtocolVersion};
 use cantle_vault::Vault;
+use futures::future::select_ok;
 use prost::Message;
 use thiserror::Error;
 use tokio::sync::{Mutex, RwLock};
@@ -32,6 +34,9 @@ use crate::transaction::chain;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long a ping waits for a domain on which all parties are.
+const KNOWN_WITHIN: Duration = Duration::from_secs(10);
 
 /// How a participant works.
 #[derive(Debug, Clone)]
@@ -380,45 +385,40 @@ impl ParticipantNode {
         }
         let Ok(participant) = self.participant() else { return Err(PingError::Stopped) };
         let own = participant.admin_party();
-        let (core, domain) = {
+        let parties: Vec<_> = request.responders.iter().chain(&request.validators).chain([&own]).collect();
+        let connected: Vec<_> = {
             let connected = self.0.connected.read().await;
-            let mut reasons = Vec::new();
-            let suits = |domain: &Domain| -> Result<(), String> {
-                if domain.is_stopped() {
-                    return Err("the connection ended".to_owned());
-                }
-                let topology = domain.core.client.topology().ok_or("its topology is not known")?;
-                let view = topology.approximate().view;
-                let parties = request.responders.iter().chain(&request.validators).chain([&own]);
-                for party in parties {
-                    if view.active_participants_of(party).is_empty() {
-                        return Err(format!("no active participant hosts {party}"));
+            let live = connected.values().filter(|domain| !domain.is_stopped());
+            live.map(|domain| (Arc::clone(&domain.core), domain.id.clone())).collect()
+        };
+        let no_domain = |reason: String| {
+            let parties: Vec<_> = request.responders.iter().map(ToString::to_string).collect();
+            PingError::NoDomain { parties: parties.join(", "), reason }
+        };
+        if connected.is_empty() {
+            return Err(no_domain("it is connected to none".to_owned()));
+        }
+        let missing = |view: &TopologyView| {
+            parties.iter().find(|party| view.active_participants_of(party).is_empty()).copied()
+        };
+        let suitable = connected.iter().map(|(core, domain)| {
+            let known = core.topology_until(|view| missing(view).is_none());
+            Box::pin(async move { known.await.map(|()| (Arc::clone(core), domain.clone())) })
+        });
+        // Who has just connected is not known to all at once.
+        let patience = request.timeout.min(KNOWN_WITHIN);
+        let Ok(Ok(((core, domain), _))) = tokio::time::timeout(patience, select_ok(suitable)).await else {
+            let reasons: Vec<_> = connected
+                .iter()
+                .map(|(core, domain)| {
+                    let missing = core.client.topology().and_then(|topology| missing(&topology.latest()));
+                    match missing {
+                        Some(party) => format!("{domain}: no active participant hosts {party}"),
+                        None => format!("{domain}: its topology has not taken effect"),
                     }
-                }
-                Ok(())
-            };
-            let mut found = None;
-            for domain in connected.values() {
-                match suits(domain) {
-                    Ok(()) => {
-                        found = Some((Arc::clone(&domain.core), domain.id.clone()));
-                        break;
-                    }
-                    Err(reason) => reasons.push(format!("{}: {reason}", domain.alias)),
-                }
-            }
-            match found {
-                Some(found) => found,
-                None => {
-                    let parties: Vec<_> = request.responders.iter().map(ToString::to_string).collect();
-                    let reason = if reasons.is_empty() {
-                        "it is connected to none".to_owned()
-                    } else {
-                        reasons.join("; ")
-                    };
-                    return Err(PingError::NoDomain { parties: parties.join(", "), reason });
-                }
-            }
+                })
+                .collect();
+            return Err(no_domain(reasons.join("; ")));
         };
         self.0.pings.ping(&core, &domain, own, request).await
     }

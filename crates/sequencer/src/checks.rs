@@ -127,9 +127,10 @@ pub(crate) fn is_authenticated(member: &Member) -> bool {
     member.code() != MemberCode::Unauthenticated
 }
 
-/// Whether a member signed, by a key that it had at the time which it names; without one, at the given time.
+/// Whether a member signed, by a key that it had at the time which it names, or that it has at the given time.
 ///
-/// The time may be a little ahead, by the clock of the sender, and as far back as signing keys of events may be.
+/// To who has just joined, the topology that it was told took effect at once; to the domain it did so after its delay. The
+/// named time may be a little ahead, by the clock of the sender, and as far back as signing keys of events may be.
 pub(crate) fn check_signature<T: Signable>(
     topology: &Topology,
     now: CantonTimestamp,
@@ -142,7 +143,15 @@ pub(crate) fn check_signature<T: Signable>(
     if now.saturating_since(at) > tolerance {
         return Err(format!("The time {at} of the signing key is more than {tolerance:?} before {now}"));
     }
-    verify_by(topology, &moment, sender, signed)
+    let has_key = |moment: &Moment| {
+        let signed_by = signed.signature().signed_by();
+        moment.signing_keys(sender).iter().any(|key| key.fingerprint() == signed_by)
+    };
+    if has_key(&moment) {
+        return verify_by(topology, &moment, sender, signed);
+    }
+    let present = topology.at(now).map_err(|error| error.to_string())?;
+    verify_by(topology, &present, sender, signed)
 }
 
 fn verify_by<T: Signable>(

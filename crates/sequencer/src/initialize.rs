@@ -86,8 +86,21 @@ pub async fn initialize(
     node: &NodeName,
     wanted: &Initialization,
 ) -> Result<SigningPublicKey, InitializeError> {
-    let Initialization { domain, parameters } = wanted;
     let key = sequencer_key(vault, node).await?;
+    record_initialization(store, wanted).await?;
+    Ok(key)
+}
+
+/// Writes down which domain the node is the sequencer of, for one that has its key by other means: the sequencer of an
+/// embedded domain.
+///
+/// # Errors
+/// [`InitializeError`], if another domain was written down.
+pub async fn record_initialization(
+    store: &dyn NodeStore,
+    wanted: &Initialization,
+) -> Result<(), InitializeError> {
+    let Initialization { domain, parameters } = wanted;
     let recorded = store.setting_claim(&RoleSetting::SequencerDomain, domain.as_str().as_bytes()).await?;
     let recorded = read_domain(&recorded)?;
     if recorded != *domain {
@@ -99,7 +112,7 @@ pub async fn initialize(
         return Err(InitializeError::OtherParameters { domain: domain.clone() });
     }
     store.uid_insert(domain.uid()).await?;
-    Ok(key)
+    Ok(())
 }
 
 /// Which domain the node was made the sequencer of, if it was.

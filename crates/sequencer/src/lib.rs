@@ -35,7 +35,8 @@ pub use error::{AcknowledgeError, BootstrapError, CallerError, OpenError, Submit
 pub use grpc::{PublicServer, PublicServerError, PublicServerOptions, public_routes};
 pub use in_process::InProcessSequencer;
 pub use initialize::{
-    Initialization, InitializeError, SequencerKeyError, initialize, sequencer_key, stored_initialization,
+    Initialization, InitializeError, SequencerKeyError, initialize, record_initialization, sequencer_key,
+    stored_initialization,
 };
 pub use node::{SequencerNode, SequencerNodeError, SequencerNodeSetup};
 pub use options::SequencerOptions;

@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::error::chain;
 use cantle_types::{CantonTimestamp, Clock};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -213,7 +214,7 @@ impl DomainTimeTracker {
     /// Asks for the time when it is due, for ever. `ask` submits a time proof request.
     pub(crate) async fn keep_asking<E, F>(&self, ask: impl Fn() -> F) -> Infallible
     where
-        E: std::fmt::Display,
+        E: std::error::Error + Send + Sync + 'static,
         F: Future<Output = Result<(), E>>,
     {
         loop {
@@ -229,7 +230,7 @@ impl DomainTimeTracker {
                         tracing::debug!("the domain's time was asked for and is asked for again");
                     }
                     Err(error) => {
-                        tracing::debug!(%error, "the domain's time cannot be asked for yet");
+                        tracing::debug!(error = %chain(&error), "the domain's time cannot be asked for yet");
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(self.0.options.max_retry_delay);
                     }

@@ -8,6 +8,7 @@ use cantle_admin_api::{
 };
 use cantle_identity::TopologyManager;
 use cantle_kms::testing::FakeKms;
+use cantle_participant::{ParticipantNode, ParticipantOptions};
 use cantle_proto::{
     cantle::admin::v1::{DescribeNodeRequest, node_service_client::NodeServiceClient},
     crypto::admin::v0::vault_service_client::VaultServiceClient,
@@ -21,6 +22,7 @@ use cantle_proto::{
         topology_manager_write_service_client::TopologyManagerWriteServiceClient,
     },
 };
+use cantle_sequencing::{AuthOptions, ClientOptions, GrpcOptions};
 use cantle_store::{
     Access, CryptoProvider, MigrateOnStart, NodeIdentity, NodeKind, SqliteLocation, SqliteOptions,
     SqliteStore,
@@ -66,7 +68,17 @@ impl Node {
         let options = VaultOptions::new(node.clone(), provider);
         let vault = Vault::open(store.clone(), backend, options, clock.clone()).await.unwrap();
         let topology =
-            TopologyManager::open(store, vault.clone(), clock.clone(), ProtocolVersion::V7).await.unwrap();
+            TopologyManager::open(store.clone(), vault.clone(), clock.clone(), ProtocolVersion::V7);
+        let topology = topology.await.unwrap();
+        let options = ParticipantOptions {
+            minimum_version: ProtocolVersion::V7,
+            client: ClientOptions::default(),
+            authentication: AuthOptions::default(),
+            grpc: GrpcOptions::default(),
+            session_keys: None,
+        };
+        let participant =
+            ParticipantNode::new(options, topology.clone(), vault.clone(), store, clock.clone());
         let (health, health_seen) = watch::channel(NodeHealth::default());
         let server =
             AdminServer::bind(SocketAddr::from(([127, 0, 0, 1], 0)), AdminOptions::default()).await.unwrap();
@@ -75,7 +87,7 @@ impl Node {
             node,
             vault: vault.clone(),
             topology: topology.into(),
-            role: RoleHandles::Participant,
+            role: RoleHandles::Participant(participant),
             clock,
             ports: BTreeMap::from([("admin".to_owned(), address.port())]),
             health: health_seen,

@@ -32,6 +32,13 @@ pub(crate) struct Script {
     text: String,
 }
 
+impl Script {
+    /// A script of this program's own.
+    pub(crate) fn new(name: &str, text: &str) -> Self {
+        Self { name: name.to_owned(), text: text.to_owned() }
+    }
+}
+
 /// Reads a script.
 pub(crate) fn read_script(path: Option<&Path>) -> Result<Option<Script>, Failure> {
     let Some(path) = path else { return Ok(None) };
@@ -91,12 +98,24 @@ pub(crate) async fn interactive(
 
 /// Runs a script to its end.
 pub(crate) async fn run_script(script: Script, options: SessionOptions) -> Result<(), Failure> {
+    run_script_to(script, options, std::io::stdout()).await
+}
+
+/// Runs a script whose results are of no interest.
+pub(crate) async fn run_script_quietly(script: Script, options: SessionOptions) -> Result<(), Failure> {
+    run_script_to(script, options, std::io::sink()).await
+}
+
+async fn run_script_to(
+    script: Script,
+    options: SessionOptions,
+    mut output: impl std::io::Write + Send + 'static,
+) -> Result<(), Failure> {
     let mut session = Session::new(options).map_err(Failure::running)?;
     let cancel = CancelOnDrop(session.cancel_handle());
-    let ended = blocking(move || {
-        session.run_script(&script.name, &script.text, &mut std::io::stdout()).map_err(script_failed)
-    })
-    .await;
+    let ended =
+        blocking(move || session.run_script(&script.name, &script.text, &mut output).map_err(script_failed))
+            .await;
     drop(cancel);
     ended
 }
@@ -211,6 +230,8 @@ fn node_ref(kind: NodeKind, name: &str, locality: Locality, address: &str) -> Re
 
 /// What another program calls itself is taken for a participant: its commands are those that all nodes have.
 fn node_kind(kind: &str) -> NodeKind {
+    // Scripts write an underscore where everything else has a dash.
+    let kind = kind.replace('-', "_");
     NodeKind::ALL.into_iter().find(|known| known.as_str() == kind).unwrap_or(NodeKind::Participant)
 }
 

@@ -1,7 +1,9 @@
 //! `cantle demo` and `cantle sandbox`: everything on loopback in a temporary folder.
 //!
-//! An embedded AWS KMS that checks signatures and allows its caller the six documented actions alone, and a participant
-//! with `crypto.provider = kms` and the default automatic initialization.
+//! An embedded AWS KMS that checks signatures and allows its caller the six documented actions alone, a distributed sync
+//! domain (a domain manager, a sequencer and a mediator) and two participants, all with `crypto.provider = kms` and the
+//! default automatic initialization. The domain is bootstrapped and the participants are connected by the console commands
+//! that an operator would use.
 
 mod price;
 
@@ -10,13 +12,17 @@ use std::collections::BTreeMap;
 use cantle_config::{Config, LoadOptions};
 use cantle_kms_server::{Caller, Credentials, PolicyDocument, Server, ServerOptions};
 use cantle_node::{NodeHandle, NodeState, Nodes, StaticCredentials};
-use cantle_proto::cantle::admin::v1::{ListKeysRequest, key_service_client::KeyServiceClient};
+use cantle_proto::{
+    cantle::admin::v1::{ListKeysRequest, key_service_client::KeyServiceClient},
+    participant::admin::v0::{PingRequest, ping_response, ping_service_client::PingServiceClient},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     cli::Global,
     commands::{
+        console::{self, Script},
         keys::{self, OwnedKey},
         nodes, remote,
     },
@@ -32,6 +38,9 @@ const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 /// What the manual says suffices.
 const ACTIONS: &[&str] =
     &["kms:CreateKey", "kms:TagResource", "kms:Decrypt", "kms:Sign", "kms:DescribeKey", "kms:GetPublicKey"];
+
+/// How long the ping may take.
+const PING_TIMEOUT_MS: u64 = 30_000;
 
 /// What runs: dropped, it is gone, the folder too.
 struct Running {
@@ -65,13 +74,45 @@ async fn start(global: &Global, level: LevelControl) -> Result<Running, Failure>
     let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
     eprintln!("starting AWS KMS on loopback");
     let kms = Server::start(kms_options(&secret)?).await.map_err(Failure::running)?;
-    eprintln!("starting participant1 with its keys in {}", kms.endpoint());
+    eprintln!(
+        "starting manager, sequencer1, mediator1, participant1 and participant2 with their keys in {}",
+        kms.endpoint()
+    );
     let config = config(&kms.endpoint())?;
     let global = global.in_folder(folder.path());
     let credentials = StaticCredentials::new(ACCESS_KEY_ID, secret);
     let nodes = nodes::start_quietly(&config, &global, level, credentials).await?;
     let nodes = nodes::settle(nodes).await?;
-    Ok(Running { kms, nodes, _folder: folder })
+    let running = Running { kms, nodes, _folder: folder };
+    match connect(&running.nodes, &config).await {
+        Ok(()) => Ok(running),
+        Err(failure) => {
+            running.stop().await;
+            Err(failure)
+        }
+    }
+}
+
+/// What an operator types to make a domain of the nodes, and to connect the participants to it.
+const BOOTSTRAP: &str = "\
+manager.setup.bootstrap_domain(Seq(sequencer1), Seq(mediator1))
+manager.health.wait_for_initialized()
+mediator1.health.wait_for_initialized()
+";
+const CONNECT: &str = "\
+participant1.domains.connect_local(sequencer1)
+participant2.domains.connect_local(sequencer1)
+";
+
+async fn connect(nodes: &Nodes, config: &Config) -> Result<(), Failure> {
+    for (what, text) in
+        [("bootstrapping the sync domain", BOOTSTRAP), ("connecting the participants", CONNECT)]
+    {
+        eprintln!("{what}");
+        let script = Script::new(what, text);
+        console::run_script_quietly(script, console::session_options(nodes, config)?).await?;
+    }
+    Ok(())
 }
 
 impl Running {
@@ -96,19 +137,57 @@ fn kms_options(secret: &str) -> Result<ServerOptions, Failure> {
     Ok(options)
 }
 
-/// The documented configuration, at the demo's KMS.
+/// The nodes of the demo, by the key of their kind.
+const NODES: &[(&str, &str)] = &[
+    ("domain-managers", "manager"),
+    ("sequencers", "sequencer1"),
+    ("mediators", "mediator1"),
+    ("participants", "participant1"),
+    ("participants", "participant2"),
+];
+
+/// The documented configuration for each node, at the demo's KMS.
 fn config(endpoint: &str) -> Result<Config, Failure> {
-    let kms = "canton.participants.participant1.crypto.kms";
-    let options = LoadOptions::default()
-        .setting("canton.participants.participant1.crypto.provider", "kms")
-        .setting(format!("{kms}.type"), "aws")
-        .setting(format!("{kms}.region"), "us-east-1")
-        .setting(format!("{kms}.endpoint-override"), endpoint);
+    let mut options = LoadOptions::default()
+        .setting("canton.domain-managers.manager.init.domain-parameters.protocol-version", "7");
+    for (kind, name) in NODES {
+        let crypto = format!("canton.{kind}.{name}.crypto");
+        options = options
+            .setting(format!("{crypto}.provider"), "kms")
+            .setting(format!("{crypto}.kms.type"), "aws")
+            .setting(format!("{crypto}.kms.region"), "us-east-1")
+            .setting(format!("{crypto}.kms.endpoint-override"), endpoint);
+    }
     let loaded = Config::load(&options).map_err(Failure::running)?;
     Ok(loaded.config)
 }
 
+/// Pings `participant2` from `participant1`.
+async fn ping(nodes: &Nodes) -> Result<u64, Failure> {
+    let handles = nodes.handles();
+    let handle = |name: &str| {
+        let found = handles.iter().find(|handle| handle.node.name.as_str() == name);
+        found.ok_or_else(|| Failure::Running(anyhow::anyhow!("{name} does not run")))
+    };
+    let address = handle("participant1")?.admin_address.to_string();
+    let request = PingRequest {
+        target_parties: vec![uid(handle("participant2")?)?],
+        timeout_milliseconds: PING_TIMEOUT_MS,
+        ..PingRequest::default()
+    };
+    let answer = PingServiceClient::new(remote::connect(&remote::Target::at(&address)?).await?)
+        .ping(request)
+        .await
+        .map_err(|status| remote::failed(&address, &status))?;
+    match answer.into_inner().response {
+        Some(ping_response::Response::Success(success)) => Ok(success.ping_time),
+        _ => Err(Failure::Running(anyhow::anyhow!("participant2 did not answer the ping"))),
+    }
+}
+
 async fn show(running: &Running, global: &Global) -> Result<(), Failure> {
+    eprintln!("participant1 pings participant2");
+    let ping_ms = ping(&running.nodes).await?;
     let mut nodes = Vec::new();
     for handle in running.nodes.handles() {
         nodes.push((handle.clone(), node_keys(&handle).await?));
@@ -117,13 +196,14 @@ async fn show(running: &Running, global: &Global) -> Result<(), Failure> {
     let usd =
         price::of_requests(&running.kms.request_counts_in_detail(), nodes.iter().flat_map(|(_, keys)| keys));
     if global.json {
-        println!("{}", document(&nodes, &requests, usd)?);
+        println!("{}", document(&nodes, ping_ms, &requests, usd)?);
         return Ok(());
     }
     for (handle, keys) in &nodes {
         println!("{} {}", handle.node, uid(handle)?);
         println!("{}\n", keys::table(keys));
     }
+    println!("participant1 pinged participant2 in {ping_ms} ms\n");
     println!("{}", price::table(&requests));
     println!("price at AWS: {usd:.6} USD for these requests, and 1 USD a month for each key\n");
     println!("demo ok");
@@ -150,6 +230,7 @@ fn uid(handle: &NodeHandle) -> Result<String, Failure> {
 /// The contract's document.
 fn document(
     nodes: &[(NodeHandle, Vec<OwnedKey>)],
+    ping_ms: u64,
     requests: &BTreeMap<String, u64>,
     usd: f64,
 ) -> Result<Value, Failure> {
@@ -164,8 +245,7 @@ fn document(
             }))
         })
         .collect::<Result<Vec<_>, Failure>>()?;
-    // There is no domain yet to ping over.
-    Ok(json!({"nodes": nodes, "ping_ms": null, "kms_requests": requests, "usd": usd}))
+    Ok(json!({"nodes": nodes, "ping_ms": ping_ms, "kms_requests": requests, "usd": usd}))
 }
 
 /// What a console needs to reach the nodes.

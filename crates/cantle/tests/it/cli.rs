@@ -100,14 +100,22 @@ fn a_failing_script_shows_line_and_caret_and_exits_with_1() {
 }
 
 #[test]
-fn the_demo_shows_the_keys_and_ends_with_demo_ok() {
+fn the_demo_runs_a_sync_domain_shows_all_keys_and_ends_with_demo_ok() {
     let workplace = Workplace::new(SIX);
     let finished = workplace.finish(&["demo"]);
     assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
     assert_eq!(finished.stdout.lines().last(), Some("demo ok"));
-    for text in
-        ["participant1-namespace", "participant1-signing", "participant1-encryption", "arn:aws:kms:", "1220"]
-    {
+    for text in [
+        "manager-namespace",
+        "manager-topology-manager-signing",
+        "sequencer1-signing",
+        "mediator1-signing",
+        "participant1-namespace",
+        "participant1-signing",
+        "participant2-encryption",
+        "arn:aws:kms:",
+        "participant1 pinged participant2 in ",
+    ] {
         assert!(finished.stdout.contains(text), "no {text:?} in {}", finished.stdout);
     }
 }
@@ -118,10 +126,16 @@ fn the_demo_as_json_is_one_document() {
     let finished = workplace.finish(&["demo", "--json"]);
     assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
     let value: Value = serde_json::from_str(&finished.stdout).unwrap();
-    let node = &value["nodes"][0];
-    assert_eq!((node["kind"].as_str(), node["name"].as_str()), (Some("participant"), Some("participant1")));
-    assert_eq!(node["keys"].as_array().unwrap().len(), 3);
-    assert_eq!(value["kms_requests"]["CreateKey"].as_u64().unwrap() % 3, 0);
+    let nodes = value["nodes"].as_array().unwrap();
+    let keys_of = |name: &str| {
+        let node = nodes.iter().find(|node| node["name"] == name).unwrap();
+        node["keys"].as_array().unwrap().len()
+    };
+    let counts = ["manager", "sequencer1", "mediator1", "participant1", "participant2"].map(keys_of);
+    assert_eq!(counts, [2, 1, 1, 3, 3]);
+    assert_eq!(value["kms_requests"]["CreateKey"], 10);
+    assert!(value["kms_requests"]["Decrypt"].as_u64().unwrap() > 0, "views are decrypted by the KMS");
+    assert!(value["ping_ms"].is_u64());
     assert!(value["usd"].as_f64().unwrap() > 0.0);
 }
 

@@ -112,7 +112,7 @@ fn all_five_kinds_are_decoded() {
     assert_eq!(domain.parameters.protocol_version, ProtocolVersion::V5);
     assert_eq!(domain.public_api.port, None);
     assert_eq!(domain.public_api.token_expiration_time, Duration::from_secs(3600));
-    assert_eq!(config.startable().unwrap_err().len(), 5);
+    assert!(config.startable().is_ok(), "all five kinds start");
 }
 
 #[test]

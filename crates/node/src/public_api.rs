@@ -1,0 +1,64 @@
+//! The public API of a sequencer: bound when the node starts, served while its sequencer runs.
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use cantle_config::PublicApiConfig;
+use cantle_sequencer::{PublicServer, PublicServerOptions, SequencerNode, SequencerOptions};
+use cantle_sequencing::ServiceAgreement;
+use cantle_types::Clock;
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use crate::{base, error::StartStep};
+
+/// Binds the configured address.
+pub(crate) async fn bind(config: &PublicApiConfig) -> Result<PublicServer, StartStep> {
+    Ok(PublicServer::bind(base::resolve(&config.address, config.port).await?).await?)
+}
+
+/// What the configuration says about the sequencer behind it.
+pub(crate) fn sequencer_options(config: &PublicApiConfig) -> SequencerOptions {
+    let options = SequencerOptions {
+        nonce_expiration: config.nonce_expiration_time,
+        token_expiration: config.token_expiration_time,
+        ..SequencerOptions::default()
+    };
+    match config.override_max_request_size {
+        Some(size) => SequencerOptions { max_message_size: size, ..options },
+        None => options,
+    }
+}
+
+/// The agreement in a file; its id is the hash of its text.
+pub(crate) fn agreement(file: Option<&Path>) -> Result<Option<ServiceAgreement>, StartStep> {
+    let Some(path) = file else { return Ok(None) };
+    let legal_text = std::fs::read_to_string(path)
+        .map_err(|source| StartStep::Agreement { path: path.to_owned(), source })?;
+    let id = hex::encode(Sha256::digest(legal_text.as_bytes()));
+    Ok(Some(ServiceAgreement { id, legal_text }))
+}
+
+/// Serves the public API once there is a sequencer, until the node is told to stop.
+pub(crate) async fn serve(
+    server: PublicServer,
+    node: SequencerNode,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    let address: SocketAddr = server.address();
+    let mut running = node.watch();
+    let sequencer = tokio::select! {
+        found = running.wait_for(Option::is_some) => found.ok().and_then(|found| found.clone()),
+        () = stop.cancelled() => None,
+    };
+    let Some(sequencer) = sequencer else { return };
+    let options = PublicServerOptions::default();
+    // Subscriptions end with the sequencer, which the node closes first.
+    let ended = async move {
+        let _ = running.wait_for(Option::is_none).await;
+    };
+    if let Err(failed) = server.serve(sequencer, clock, options, ended).await {
+        error!(%address, "{}", crate::error::chain(&failed));
+    }
+}
