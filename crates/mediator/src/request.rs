@@ -146,11 +146,9 @@ fn check_roots(
 fn check_thresholds(tree: &FullInformeeTree) -> Result<(), Refusal> {
     let policy = tree.common_metadata().confirmation_policy();
     for (position, common) in tree.views() {
-        let parameters = common.parameters();
-        let minimum = policy.minimum_threshold(parameters);
-        if !parameters.quorums().iter().any(|quorum| u64::from(quorum.threshold) >= minimum) {
+        if !common.parameters().satisfy(policy) {
             return Err(Refusal::Malformed(format!(
-                "no threshold of the view {position:?} reaches {minimum}, the least of its policy"
+                "no threshold of the view {position:?} reaches the least that its policy wants"
             )));
         }
     }

@@ -47,16 +47,8 @@ impl ConfirmationPolicy {
         known.ok_or(ParseError::Rule { message: "CommonMetadata", rule: "its confirmation policy is known" })
     }
 
-    /// The least threshold that one of a view's quorums must have, when it has a single one.
-    ///
-    /// Of several quorums each has a least threshold of its own: ask [`ViewConfirmationParameters::satisfy`].
-    #[must_use]
-    pub fn minimum_threshold(self, parameters: &ViewConfirmationParameters) -> u64 {
-        let minima = parameters.quorums.iter().map(|quorum| self.minimum_of(parameters, quorum));
-        minima.max().unwrap_or(1)
-    }
-
-    /// More than parties of ordinary trust can reach, where a VIP must be among those who confirm.
+    /// The least threshold of a quorum: more than parties of ordinary trust reach, where a VIP must be among those who
+    /// confirm.
     fn minimum_of(self, parameters: &ViewConfirmationParameters, quorum: &Quorum) -> u64 {
         match self {
             Self::Signatory => 1,
@@ -345,8 +337,6 @@ mod tests {
         // The quorum of the VIP suffices; that of the other, with weight 2, would need a threshold of 3.
         assert!(parameters.satisfy(ConfirmationPolicy::Signatory));
         assert!(parameters.satisfy(ConfirmationPolicy::Vip));
-        assert_eq!(ConfirmationPolicy::Signatory.minimum_threshold(&parameters), 1);
-        assert_eq!(ConfirmationPolicy::Vip.minimum_threshold(&parameters), 3);
     }
 
     #[test]
