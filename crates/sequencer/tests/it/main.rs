@@ -3,6 +3,7 @@
 
 mod authentication;
 mod bootstrap;
+mod clients;
 mod crashes;
 mod delivery;
 mod events;

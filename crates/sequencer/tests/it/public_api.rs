@@ -28,12 +28,12 @@ use tonic::{Code, Request, Status, Streaming};
 use super::support::{Keyed, World, contents, in_time, request_of, to};
 
 /// A served sequencer; dropped, it stops.
-struct Served {
-    address: SocketAddr,
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
     _stop: oneshot::Sender<()>,
 }
 
-async fn serve(world: &World, sequencer: &Sequencer, options: PublicServerOptions) -> Served {
+pub(crate) async fn serve(world: &World, sequencer: &Sequencer, options: PublicServerOptions) -> Served {
     let server = PublicServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = server.address();
     let (stop, stopped) = oneshot::channel();

@@ -35,7 +35,7 @@ use super::Figures;
 const VERSION: ProtocolVersion = ProtocolVersion::V7;
 const PARTICIPANTS: usize = 8;
 /// Submissions of one participant that are under way at once.
-const SIDE_BY_SIDE: usize = 16;
+const SIDE_BY_SIDE: usize = 64;
 /// What a response to a request weighs.
 const CONTENT: usize = 480;
 /// How many events are stored before the first and the last measurement.
