@@ -7,7 +7,6 @@
 mod authentication;
 mod caller;
 mod connect;
-mod connection;
 mod server;
 mod service;
 mod status;

@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cantle_protocol::TraceContext;
+use cantle_transport::{ClientTls, ClientTlsOptions, Trust, channel};
 use tonic::Request;
 use tonic::metadata::{Ascii, Binary, MetadataValue};
 use tonic::transport::{Channel, Endpoint as Target};
@@ -70,6 +71,7 @@ pub struct GrpcSequencer {
     connection: SequencerConnection,
     options: GrpcOptions,
     targets: Vec<Target>,
+    tls: Option<ClientTls>,
     current: Mutex<Current>,
 }
 
@@ -86,9 +88,16 @@ impl GrpcSequencer {
     /// [`ApiError::Configuration`] if an endpoint or a trusted certificate cannot be used.
     pub fn new(connection: SequencerConnection, options: GrpcOptions) -> Result<Self, ApiError> {
         let endpoints = connection.endpoints().iter();
-        let targets = endpoints.map(|endpoint| target(&connection, &connection.uri(endpoint), &options));
+        let targets = endpoints.map(|endpoint| target(&connection.uri(endpoint), &options));
         let targets = targets.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { connection, options, targets, current: Mutex::new(Current { index: 0, channel: None }) })
+        let tls = tls(&connection)?;
+        Ok(Self {
+            connection,
+            options,
+            targets,
+            tls,
+            current: Mutex::new(Current { index: 0, channel: None }),
+        })
     }
 
     /// How it is reached.
@@ -129,7 +138,7 @@ impl GrpcSequencer {
         loop {
             let target = &self.targets[(first + self.targets.len() - left) % self.targets.len()];
             left -= 1;
-            match make(target.connect_lazy(), target.uri().to_string()).await {
+            match make(channel(target, self.tls.as_ref()), target.uri().to_string()).await {
                 Err(error) if error.is_of_endpoint() && left > 0 => {}
                 result => return result,
             }
@@ -139,7 +148,7 @@ impl GrpcSequencer {
     fn channel(&self) -> (usize, Channel, String) {
         let mut current = self.current();
         let target = &self.targets[current.index];
-        let channel = current.channel.get_or_insert_with(|| target.connect_lazy()).clone();
+        let channel = current.channel.get_or_insert_with(|| channel(target, self.tls.as_ref())).clone();
         (current.index, channel, target.uri().to_string())
     }
 
@@ -165,7 +174,7 @@ impl fmt::Debug for GrpcSequencer {
     }
 }
 
-fn target(connection: &SequencerConnection, uri: &str, options: &GrpcOptions) -> Result<Target, ApiError> {
+fn target(uri: &str, options: &GrpcOptions) -> Result<Target, ApiError> {
     let wrong = |source: tonic::transport::Error| ApiError::Configuration {
         endpoint: uri.to_owned(),
         source: source.into(),
@@ -180,12 +189,20 @@ fn target(connection: &SequencerConnection, uri: &str, options: &GrpcOptions) ->
             .keep_alive_timeout(keep_alive.timeout)
             .keep_alive_while_idle(keep_alive.without_calls);
     }
-    match connection.security() {
-        TransportSecurity::Plain => Ok(target),
-        TransportSecurity::Tls { .. } => {
-            Err(ApiError::Configuration { endpoint: uri.to_owned(), source: "TLS is not built in".into() })
-        }
-    }
+    Ok(target)
+}
+
+/// The client's side of TLS, where the connection is with it.
+fn tls(connection: &SequencerConnection) -> Result<Option<ClientTls>, ApiError> {
+    let trust = match connection.security() {
+        TransportSecurity::Plain => return Ok(None),
+        TransportSecurity::Tls { custom_trust: None } => Trust::System,
+        TransportSecurity::Tls { custom_trust: Some(pem) } => Trust::Pem(pem.clone()),
+    };
+    let options = ClientTlsOptions { trust, identity: None };
+    let endpoint = connection.endpoints().first().map(|first| connection.uri(first)).unwrap_or_default();
+    let tls = ClientTls::new(&options);
+    tls.map(Some).map_err(|source| ApiError::Configuration { endpoint, source: source.into() })
 }
 
 /// The metadata that says who calls, and for which domain.

@@ -29,7 +29,7 @@ use crate::ServerTls;
 
 /// A client has this long for its handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Connections of one listener, those in their handshake among them.
+/// Connections of one listener where nobody says otherwise, those in their handshake among them.
 const CONNECTIONS: usize = 4096;
 /// Connections that the server has not taken up yet.
 const WAITING: usize = 64;
@@ -41,6 +41,7 @@ const SHORTAGE: Duration = Duration::from_millis(100);
 pub struct Listener {
     tcp: TcpListener,
     address: SocketAddr,
+    connections: usize,
 }
 
 impl Listener {
@@ -51,7 +52,13 @@ impl Listener {
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let tcp = TcpListener::bind(address).await?;
         let address = tcp.local_addr()?;
-        Ok(Self { tcp, address })
+        Ok(Self { tcp, address, connections: CONNECTIONS })
+    }
+
+    /// The same, with at most so many connections at once; without it 4096.
+    #[must_use]
+    pub fn at_most(self, connections: usize) -> Self {
+        Self { connections: connections.min(Semaphore::MAX_PERMITS), ..self }
     }
 
     /// Where it listens.
@@ -67,7 +74,7 @@ impl Listener {
     pub fn incoming(self, tls: Option<ServerTls>) -> Incoming {
         let (sender, connections) = mpsc::channel(WAITING);
         let acceptor = tls.map(|tls| TlsAcceptor::from(tls.0));
-        let accepting = tokio::spawn(accept(self.tcp, acceptor, sender));
+        let accepting = tokio::spawn(accept(self.tcp, acceptor, self.connections, sender));
         Incoming { connections, accepting }
     }
 }
@@ -94,8 +101,13 @@ impl Drop for Incoming {
 }
 
 /// Takes up connections until nobody wants them any more.
-async fn accept(tcp: TcpListener, acceptor: Option<TlsAcceptor>, connections: mpsc::Sender<Connection>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+async fn accept(
+    tcp: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    most: usize,
+    connections: mpsc::Sender<Connection>,
+) {
+    let places = Arc::new(Semaphore::new(most));
     loop {
         let place = tokio::select! {
             place = places.clone().acquire_owned() => place,

@@ -33,7 +33,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "domain-manager",
         &["types", "proto", "crypto", "store", "vault", "topology", "identity", "protocol", "sequencing"],
     ),
-    ("sequencer", &["types", "proto", "crypto", "store", "vault", "topology", "protocol", "sequencing"]),
+    (
+        "sequencer",
+        &["types", "transport", "proto", "crypto", "store", "vault", "topology", "protocol", "sequencing"],
+    ),
     ("mediator", &["types", "proto", "crypto", "store", "vault", "topology", "protocol", "sequencing"]),
     (
         "admin-api",

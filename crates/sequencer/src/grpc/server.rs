@@ -11,11 +11,9 @@ use cantle_proto::domain::api::v0::{
     sequencer_connect_service_server::SequencerConnectServiceServer,
     sequencer_service_server::SequencerServiceServer,
 };
+use cantle_transport::{Listener, ServerTls};
 use cantle_types::Clock;
-use futures::StreamExt;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::sync::watch;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
@@ -23,7 +21,6 @@ use tonic_health::server::HealthReporter;
 
 use super::authentication::Authentication;
 use super::connect::Connect;
-use super::connection::Held;
 use super::service::Service;
 use crate::pipeline::SequencerHealth;
 use crate::sequencer::Sequencer;
@@ -44,6 +41,8 @@ pub struct PublicServerOptions {
     pub keep_alive: Duration,
     /// How long it may take to answer.
     pub keep_alive_timeout: Duration,
+    /// TLS; `None` is without.
+    pub tls: Option<ServerTls>,
 }
 
 impl Default for PublicServerOptions {
@@ -53,6 +52,7 @@ impl Default for PublicServerOptions {
             max_streams: 256,
             keep_alive: Duration::from_secs(40),
             keep_alive_timeout: Duration::from_secs(20),
+            tls: None,
         }
     }
 }
@@ -81,8 +81,7 @@ pub enum PublicServerError {
 /// A bound port, not yet served.
 #[derive(Debug)]
 pub struct PublicServer {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listener,
 }
 
 impl PublicServer {
@@ -92,15 +91,13 @@ impl PublicServer {
     /// [`PublicServerError::Bind`].
     pub async fn bind(address: SocketAddr) -> Result<Self, PublicServerError> {
         let bind = |source| PublicServerError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
-        Ok(Self { listener, address })
+        Ok(Self { listener: Listener::bind(address).await.map_err(bind)? })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// Serves until `stop` ends. Subscriptions end when the sequencer is closed, which is to come first.
@@ -119,11 +116,7 @@ impl PublicServer {
             .http2_keepalive_interval(Some(options.keep_alive))
             .http2_keepalive_timeout(Some(options.keep_alive_timeout))
             .add_routes(public_routes(sequencer, clock));
-        let connections = Arc::new(Semaphore::new(options.max_connections));
-        let incoming = TcpListenerStream::new(self.listener).then(move |accepted| {
-            let connections = Arc::clone(&connections);
-            async move { hold(accepted, connections).await }
-        });
+        let incoming = self.listener.at_most(options.max_connections).incoming(options.tls);
         let served = services.serve_with_incoming_shutdown(incoming, stop);
         served.await.map_err(PublicServerError::Transport)
     }
@@ -149,14 +142,6 @@ pub fn public_routes(sequencer: Sequencer, clock: Arc<dyn Clock>) -> Routes {
                 .max_decoding_message_size(SMALL_MESSAGE),
         )
         .add_service(SequencerServiceServer::new(service).max_decoding_message_size(large))
-}
-
-/// Waits for a place among the connections, which one of them gives back when it ends.
-async fn hold(accepted: std::io::Result<TcpStream>, connections: Arc<Semaphore>) -> std::io::Result<Held> {
-    let stream = accepted?;
-    stream.set_nodelay(true)?;
-    let place: OwnedSemaphorePermit = connections.acquire_owned().await.map_err(std::io::Error::other)?;
-    Ok(Held::new(stream, place))
 }
 
 /// Tells `grpc.health.v1` how the sequencer is, until it is gone.

@@ -10,3 +10,4 @@ mod events;
 mod hostile;
 mod public_api;
 mod support;
+mod tls;
