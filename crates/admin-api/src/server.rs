@@ -147,7 +147,7 @@ impl AdminServer {
         let (node, health) = (handles.node.name.to_string(), handles.health.clone());
         let (reporter, grpc_health) = tonic_health::server::health_reporter();
         let routes = routes(handles, options.max_inbound_message_size)?.add_service(grpc_health);
-        let services = server(&options.server).layer(MeteredLayer::of(node)).add_routes(routes);
+        let services = server(&options.server, &node).layer(MeteredLayer::of(node)).add_routes(routes);
         let served = services.serve_with_incoming_shutdown(listener.incoming(options.tls), stop);
         tokio::select! {
             served = served => Ok(served?),

@@ -41,7 +41,7 @@ impl HealthServer {
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()?;
-        let served = server(&self.settings)
+        let served = server(&self.settings, node.name.as_str())
             .layer(MeteredLayer::of(node.name.as_str()))
             .add_service(service)
             .add_service(reflection)

@@ -27,7 +27,7 @@ async fn serve(tls: Option<ServerTls>) -> Running {
     let port = listener.address().port();
     let (stop, stopped) = oneshot::channel::<()>();
     let (_reporter, health) = tonic_health::server::health_reporter();
-    let served = server(&ServerSettings::default()).add_service(health).serve_with_incoming_shutdown(
+    let served = server(&ServerSettings::default(), "node").add_service(health).serve_with_incoming_shutdown(
         listener.incoming(tls),
         async {
             let _ = stopped.await;
