@@ -17,11 +17,7 @@ use tracing::{
     field::{Field, Visit},
     span,
 };
-use tracing_subscriber::{
-    Layer,
-    layer::Context,
-    registry::{LookupSpan, SpanRef},
-};
+use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
 /// Lines that are kept.
 const LINES: usize = 2000;
@@ -42,8 +38,8 @@ pub(crate) struct Recent(Arc<Mutex<Kept>>);
 struct Kept {
     lines: VecDeque<Line>,
     errors: VecDeque<LastError>,
-    /// Numbers what belongs to no span.
-    alone: u64,
+    /// Numbers spans, whose own ids are used again, and what belongs to none.
+    last: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -78,11 +74,13 @@ impl Recent {
 }
 
 impl Kept {
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
     fn push(&mut self, level: Level, trace: Option<String>, text: String, message: String) {
-        let trace = trace.unwrap_or_else(|| {
-            self.alone += 1;
-            format!("event-{}", self.alone)
-        });
+        let trace = trace.unwrap_or_else(|| format!("event-{}", self.next()));
         if self.lines.len() == LINES {
             self.lines.pop_front();
         }
@@ -115,8 +113,8 @@ impl Kept {
 /// The trace that a span belongs to by its own field.
 struct TraceId(String);
 
-/// A span's fields as text.
-struct Fields(String);
+/// A span's fields as text, and its number.
+struct Fields(String, u64);
 
 impl<S> Layer<S> for Recent
 where
@@ -130,7 +128,7 @@ where
         if let Some(trace) = collected.trace {
             extensions.insert(TraceId(trace));
         }
-        extensions.insert(Fields(collected.fields));
+        extensions.insert(Fields(collected.fields, self.kept().next()));
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
@@ -142,16 +140,18 @@ where
         let _ = write!(text, "{:.3} {:>5} ", Timestamp::now(), metadata.level());
         let mut trace = None;
         if let Some(scope) = context.event_scope(event) {
-            let spans: Vec<SpanRef<'_, S>> = scope.from_root().collect();
-            for span in &spans {
+            let mut outermost = None;
+            for span in scope.from_root() {
                 let extensions = span.extensions();
-                let fields = extensions.get::<Fields>().map_or("", |fields| fields.0.as_str());
+                let (fields, number) =
+                    extensions.get::<Fields>().map_or(("", 0), |Fields(fields, number)| (fields, *number));
                 let _ = write!(text, "{}{{{}}}: ", span.name(), fields.trim_start());
+                outermost.get_or_insert(number);
                 if let Some(TraceId(id)) = extensions.get::<TraceId>() {
                     trace = Some(id.clone());
                 }
             }
-            trace = trace.or_else(|| spans.first().map(|root| format!("span-{}", root.id().into_u64())));
+            trace = trace.or_else(|| outermost.map(|number| format!("span-{number}")));
         }
         let _ = write!(text, "{}: {}{}", metadata.target(), collected.message, collected.fields);
         cut(&mut text);
