@@ -10,11 +10,34 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use crate::{base, error::StartStep};
+use crate::{base, error::StartStep, tls};
 
-/// Binds the configured address.
-pub(crate) async fn bind(config: &PublicApiConfig) -> Result<PublicServer, StartStep> {
-    Ok(PublicServer::bind(base::resolve(&config.address, config.port).await?).await?)
+/// A bound public API, not yet served.
+#[derive(Debug)]
+pub(crate) struct PublicApi {
+    server: PublicServer,
+    options: PublicServerOptions,
+}
+
+impl PublicApi {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+}
+
+/// Reads the certificates and binds the configured address.
+pub(crate) async fn bind(config: &PublicApiConfig) -> Result<PublicApi, StartStep> {
+    let defaults = PublicServerOptions::default();
+    let options = PublicServerOptions {
+        tls: config.tls.as_ref().map(tls::server_tls).transpose()?,
+        keep_alive: config.keep_alive.map(|keep_alive| keep_alive.time),
+        keep_alive_timeout: config
+            .keep_alive
+            .map_or(defaults.keep_alive_timeout, |keep_alive| keep_alive.timeout),
+        ..defaults
+    };
+    let server = PublicServer::bind(base::resolve(&config.address, config.port).await?).await?;
+    Ok(PublicApi { server, options })
 }
 
 /// What the configuration says about the sequencer behind it.
@@ -41,19 +64,19 @@ pub(crate) fn agreement(file: Option<&Path>) -> Result<Option<ServiceAgreement>,
 
 /// Serves the public API once there is a sequencer, until the node is told to stop.
 pub(crate) async fn serve(
-    server: PublicServer,
+    api: PublicApi,
     node: SequencerNode,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) {
-    let address: SocketAddr = server.address();
+    let PublicApi { server, options } = api;
+    let address = server.address();
     let mut running = node.watch();
     let sequencer = tokio::select! {
         found = running.wait_for(Option::is_some) => found.ok().and_then(|found| found.clone()),
         () = stop.cancelled() => None,
     };
     let Some(sequencer) = sequencer else { return };
-    let options = PublicServerOptions::default();
     // Subscriptions end with the sequencer, which the node closes first.
     let ended = async move {
         let _ = running.wait_for(Option::is_none).await;

@@ -164,9 +164,6 @@ pub(crate) fn check_admin_tokens(admin_api: &Cursor<'_>, ledger_api: &Cursor<'_>
 }
 
 pub(crate) fn public_api(api: &Cursor<'_>) -> PublicApiConfig {
-    if let Some(tls) = api.at("tls").set() {
-        tls.gap("TLS on the public API", "remove it and put a proxy with TLS in front");
-    }
     PublicApiConfig {
         address: address(api, "127.0.0.1"),
         port: api.at("port").port(),

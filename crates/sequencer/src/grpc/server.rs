@@ -37,8 +37,8 @@ pub struct PublicServerOptions {
     pub max_connections: usize,
     /// Calls and subscriptions of one connection at once.
     pub max_streams: u32,
-    /// How often an idle connection is asked whether it is alive.
-    pub keep_alive: Duration,
+    /// How often an idle connection is asked whether it is alive; `None`: never.
+    pub keep_alive: Option<Duration>,
     /// How long it may take to answer.
     pub keep_alive_timeout: Duration,
     /// TLS; `None` is without.
@@ -50,7 +50,7 @@ impl Default for PublicServerOptions {
         Self {
             max_connections: 4096,
             max_streams: 256,
-            keep_alive: Duration::from_secs(40),
+            keep_alive: Some(Duration::from_secs(40)),
             keep_alive_timeout: Duration::from_secs(20),
             tls: None,
         }
@@ -113,7 +113,7 @@ impl PublicServer {
     ) -> Result<(), PublicServerError> {
         let services = Server::builder()
             .max_concurrent_streams(options.max_streams)
-            .http2_keepalive_interval(Some(options.keep_alive))
+            .http2_keepalive_interval(options.keep_alive)
             .http2_keepalive_timeout(Some(options.keep_alive_timeout))
             .add_routes(public_routes(sequencer, clock));
         let incoming = self.listener.at_most(options.max_connections).incoming(options.tls);
