@@ -224,8 +224,10 @@ mod tests {
 
     #[test]
     fn lines_of_both_streams_are_waited_for() {
-        let mut process = shell("echo one; echo two >&2; read line; echo got $line");
+        let mut process = shell("echo one; read line; echo two >&2; read line; echo got $line");
         process.wait_for("one", SOON).unwrap();
+        // The streams are read side by side: without this, two could be seen before one.
+        process.write_line("on").unwrap();
         process.wait_for("two", SOON).unwrap();
         process.write_line("three").unwrap();
         assert_eq!(process.wait_for("got", SOON).unwrap(), "got three");
