@@ -70,7 +70,7 @@ impl<'a> Assembler<'a> {
     pub(crate) fn file(&mut self, path: &std::path::Path) -> Result<Option<Node>, Error> {
         let target = Target::file(path.to_path_buf());
         let flavor = files::flavor_of(&path.to_string_lossy());
-        self.settle(|this| this.target(&target, flavor, Missing::Refused))
+        self.settle(|this| this.target(&target, flavor, Missing::Refused, None))
     }
 
     /// Reads a text that has no folder.
@@ -108,13 +108,19 @@ impl<'a> Assembler<'a> {
         }
     }
 
-    /// Reads what an include or a source names.
-    fn target(&mut self, target: &Target, flavor: Flavor, missing: Missing) -> Result<Node, Fault> {
+    /// Reads what a source names, or an include that is written at a place.
+    fn target(
+        &mut self,
+        target: &Target,
+        flavor: Flavor,
+        missing: Missing,
+        at: Option<&Origin>,
+    ) -> Result<Node, Fault> {
         let origin = target.origin();
         let text = match target.read(self.meter)? {
             Ok(text) => text,
             Err(_) if missing == Missing::Allowed => return Ok(Data::empty_object(origin)),
-            Err(error) => return self.fail(error),
+            Err(error) => return self.fail(error.included_at(at)),
         };
         let place = target.place();
         self.document(&text, &origin, flavor, &place)
@@ -323,7 +329,7 @@ impl<'a> Assembler<'a> {
                 let flavor = files::flavor_of(&path.to_string_lossy());
                 // Lightbend's library does not count these and ends a cycle of them with the stack.
                 self.enter(origin)?;
-                let result = self.target(&Target::file(path), flavor, missing);
+                let result = self.target(&Target::file(path), flavor, missing, Some(origin));
                 self.include_depth -= 1;
                 result
             }
@@ -349,7 +355,7 @@ impl<'a> Assembler<'a> {
     ) -> Result<Node, Fault> {
         if files::has_known_extension(name) {
             self.enter(origin)?;
-            let result = self.target(&target(name), flavor_of(name), missing);
+            let result = self.target(&target(name), flavor_of(name), missing, Some(origin));
             self.include_depth -= 1;
             return result;
         }
@@ -361,7 +367,8 @@ impl<'a> Assembler<'a> {
         for (ending, flavor) in endings {
             self.enter(origin)?;
             let reported = self.errors.len();
-            let result = self.target(&target(&format!("{name}{ending}")), flavor, Missing::Refused);
+            let target = target(&format!("{name}{ending}"));
+            let result = self.target(&target, flavor, Missing::Refused, Some(origin));
             self.include_depth -= 1;
             // A file that cannot be read counts as not being there, even if it is one that it includes in turn.
             if self.errors.get(reported).is_some_and(|first| first.kind() == ErrorKind::Io) {

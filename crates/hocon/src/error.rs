@@ -69,6 +69,14 @@ impl Error {
         Self { kind, origin, message: message.into(), excerpt: None }
     }
 
+    /// The same at the place of the include that asked for it, if one did.
+    pub(crate) fn included_at(mut self, place: Option<&Origin>) -> Self {
+        if let Some(place) = place {
+            self.origin = place.clone();
+        }
+        self
+    }
+
     /// The same with the line it is in, if it has a line.
     pub(crate) fn with_excerpt(mut self, text: &str) -> Self {
         self.add_excerpt(text);

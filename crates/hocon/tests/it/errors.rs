@@ -48,6 +48,21 @@ fn errors_of_all_sources_and_includes_are_found_at_once() {
 }
 
 #[test]
+fn a_required_include_that_is_missing_is_an_error_at_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("main.conf");
+    for name in ["\"nothing.conf\"", "\"nothing\"", "file(\"/no/such/nothing.conf\")"] {
+        std::fs::write(&path, format!("a = 1\nb {{ include required({name}) }}\n")).unwrap();
+        let errors = Loader::new().file(&path).load().unwrap_err();
+        let error = errors.first();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert_eq!((error.origin().source(), error.origin().line()), (path.to_str().unwrap(), Some(2)));
+        assert!(error.message().contains("nothing"), "{error}");
+        assert_eq!(error.origin().column(), Some(5));
+    }
+}
+
+#[test]
 fn an_exhausted_budget_comes_after_the_errors_before_it() {
     let mut budgets = Budgets::default();
     budgets.input_bytes = 40;
