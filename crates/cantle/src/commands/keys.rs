@@ -34,17 +34,16 @@ pub(crate) async fn run(remote: &Remote, global: &Global) -> Result<(), Failure>
 async fn of_config(global: &Global) -> Result<Vec<OwnedKey>, Failure> {
     let config = check::load(global)?;
     config.startable().map_err(|gaps| Failure::Usage(gaps.to_string()))?;
-    if config.participants.is_empty() {
+    if config.nodes().next().is_none() {
         return Err(Failure::Usage(
             "error: no node is configured; use -c FILE, or --remote HOST:PORT".to_owned(),
         ));
     }
-    let mut keys = Vec::new();
-    for (name, participant) in &config.participants {
-        let listed = inspect_keys(participant, &global.data_dir(), None).await.map_err(Failure::running)?;
-        keys.extend(listed.into_iter().map(|key| OwnedKey { node: name.to_string(), key }));
-    }
-    Ok(keys)
+    let inspected = inspect_keys(&config, &global.data_dir(), None).await.map_err(Failure::running)?;
+    let owned = inspected.into_iter().flat_map(|(node, keys)| {
+        keys.into_iter().map(move |key| OwnedKey { node: node.name.to_string(), key })
+    });
+    Ok(owned.collect())
 }
 
 async fn of_remote(remote: &Remote) -> Result<Vec<OwnedKey>, Failure> {
