@@ -22,6 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 use tokio::sync::watch;
 
+use crate::running::Parts;
 use plan::{Dispatch, Known};
 
 /// How long a message may take to be sequenced before it is signed anew.
@@ -87,20 +88,25 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     /// A dispatcher that goes on where the last one stopped.
     pub(crate) async fn resume(
+        parts: &Parts,
         known: Known,
-        domain: DomainId,
-        manager: TopologyManager,
-        store: Arc<dyn NodeStore>,
         client: SequencerClient,
-        clock: Arc<dyn Clock>,
         status: watch::Sender<DispatchStatus>,
     ) -> Result<Self, DispatchError> {
-        let setting = RoleSetting::DispatchWatermark(domain.clone());
-        let watermark =
-            store.setting_find(&setting).await?.map(|bytes| read_watermark(&bytes)).transpose()?;
-        let version = manager.protocol_version();
-        let mut dispatcher =
-            Self { domain, version, manager, store, client, clock, known, watermark, status };
+        let setting = RoleSetting::DispatchWatermark(parts.domain.clone());
+        let stored = parts.store.setting_find(&setting).await?;
+        let watermark = stored.map(|bytes| read_watermark(&bytes)).transpose()?;
+        let mut dispatcher = Self {
+            domain: parts.domain.clone(),
+            version: parts.manager.protocol_version(),
+            manager: parts.manager.clone(),
+            store: Arc::clone(&parts.store),
+            client,
+            clock: Arc::clone(&parts.clock),
+            known,
+            watermark,
+            status,
+        };
         if let Some(watermark) = watermark {
             for (_, signed) in dispatcher.authorized(None, Some(watermark)).await? {
                 dispatcher.known.apply(&signed);

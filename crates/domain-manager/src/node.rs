@@ -176,8 +176,9 @@ impl DomainManagerNode {
         if running.is_some() {
             return Err(DomainManagerError::AlreadyInitialized);
         }
-        *running = Some(self.connect(&domain, &connections).await?);
+        let connected = self.connect(&domain, &connections).await?;
         self.0.keep(&domain, &connections).await?;
+        *running = Some(connected);
         self.0.phase.send_replace(Phase::Connected);
         Ok(())
     }

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 
 use cantle_protocol::{RegisterTopologyTransactionRequest, RegistrationResult, RegistrationState};
+use cantle_sequencing::chain;
 use cantle_topology::{
     MappingCode, ParticipantPermission, ParticipantState, RequestSide, RequiredAuthorization,
     SignedTopologyTransaction, Subject, TopologyChangeOp, TopologyError, TopologyMapping, TopologyState,
@@ -140,7 +141,7 @@ impl<'a> Deciding<'a> {
         for (signed, result) in self.request.transactions.iter().zip(&mut self.results) {
             let place = signed.transaction().check_place(&self.policy.domain, self.policy.version);
             if let Err(error) = place.and_then(|()| signed.check_signature()) {
-                *result = Some(failed(in_full(&error)));
+                *result = Some(failed(chain(&error)));
             }
         }
         match requested_by.code() {
@@ -190,7 +191,7 @@ impl<'a> Deciding<'a> {
         let undecided = self.undecided();
         let shown: Vec<_> = undecided.iter().map(|&index| self.request.transactions[index].clone()).collect();
         let alone = TopologyTimeline::with_initial(self.policy.domain.clone(), self.policy.version, &shown);
-        let alone = alone.map_err(|error| faulty(in_full(&error)))?;
+        let alone = alone.map_err(|error| faulty(chain(&error)))?;
         for signed in &shown {
             check_is_needed(signed.transaction(), participant).map_err(faulty)?;
         }
@@ -258,7 +259,7 @@ pub fn result_of(error: &TopologyError) -> RegistrationResult {
             plain(RegistrationState::Duplicate)
         }
         TopologyError::NoCorrespondingActiveTransaction { .. } => plain(RegistrationState::Obsolete),
-        error => failed(in_full(error)),
+        error => failed(chain(error)),
     }
 }
 
@@ -335,10 +336,4 @@ fn check_is_permitted(mapping: &TopologyMapping, domain: &DomainId) -> Result<()
         }
         _ => Ok(()),
     }
-}
-
-/// An error with its causes, for somebody elsewhere.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

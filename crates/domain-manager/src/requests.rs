@@ -14,7 +14,7 @@ use cantle_protocol::{
     RegisterTopologyTransactionResponse, RegistrationResult, RegistrationState, SequencerCounter,
     TraceContext,
 };
-use cantle_sequencing::{Delivery, EventHandler, HandlerError, SequencerClient, Submission};
+use cantle_sequencing::{Delivery, EventHandler, HandlerError, SequencerClient, Submission, chain};
 use cantle_topology::{ChangeOptions, TopologyChangeOp, TopologyMapping};
 use cantle_types::{CantonTimestamp, DomainId, Member, MemberCode, ParticipantId};
 use tokio::sync::{mpsc, watch};
@@ -252,12 +252,4 @@ impl Registrar {
             }
         }
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

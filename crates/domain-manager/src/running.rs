@@ -7,7 +7,7 @@ use cantle_protocol::HandshakeRequest;
 use cantle_protocol::StaticDomainParameters;
 use cantle_sequencing::{
     AuthOptions, ClientHealth, ClientOptions, ClientSetup, ConnectError, MemberSetup, OpenClientError,
-    SequencerApi, SequencerClient, SequencerInfo, sequencer_info, topology_row,
+    SequencerApi, SequencerClient, SequencerInfo, chain, sequencer_info, topology_row,
 };
 use cantle_store::{NodeStore, SequencedTopology, StoreError, TimeQuery, TopologyQuery, TopologyStoreId};
 use cantle_topology::SignedTopologyTransaction;
@@ -23,7 +23,7 @@ use crate::dispatch::plan::Known;
 use crate::dispatch::{DispatchError, DispatchStatus, Dispatcher};
 use crate::initialize::DomainRoles;
 use crate::onboarding::{Admission, OnboardingPolicy, ParticipantCertificate};
-use crate::requests::{Registrar, chain, channel};
+use crate::requests::{Registrar, channel};
 
 /// Why a domain manager did not start to work with a sequencer.
 #[derive(Debug, Error)]
@@ -116,16 +116,7 @@ impl Running {
         };
         let client = SequencerClient::open(setup, own).await?;
         let known = Known::nothing(parts.domain.clone(), version, told_sequencer(&parts));
-        let dispatcher = Dispatcher::resume(
-            known,
-            parts.domain.clone(),
-            parts.manager.clone(),
-            Arc::clone(&parts.store),
-            client.clone(),
-            Arc::clone(&parts.clock),
-            status,
-        )
-        .await?;
+        let dispatcher = Dispatcher::resume(&parts, known, client.clone(), status).await?;
         let (handler, asked, open, caught_up) = channel(parts.domain.clone(), member);
         let registrar = Registrar {
             manager: parts.manager,

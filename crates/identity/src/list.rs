@@ -101,6 +101,18 @@ impl TopologyLists {
         }
         Ok(listed)
     }
+
+    /// The transactions that the node has authorized and a query asks for, in their order, whatever the query's store.
+    ///
+    /// # Errors
+    /// As [`TopologyLists::list`].
+    pub async fn authorized(&self, query: ListQuery) -> Result<Vec<SignedTopologyTransaction>, ReadError> {
+        let query = ListQuery { store_prefix: TopologyStoreId::Authorized.to_string(), ..query };
+        // A domain's name may begin like that, too.
+        let listed = self.list(&query).await?.into_iter();
+        let own = listed.filter(|listed| listed.store == TopologyStoreId::Authorized);
+        Ok(own.map(|listed| listed.stored.transaction).collect())
+    }
 }
 
 impl TopologyManager {

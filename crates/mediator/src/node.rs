@@ -186,14 +186,9 @@ impl MediatorNode {
         SequencerConnection::merged(&setup.connections)?;
         let key = self.key(setup.signing_key.as_ref()).await?;
         let store = &self.0.store;
-        let message = admin::SetConnectionRequest {
-            sequencer_connections: setup.connections.iter().map(SequencerConnection::to_proto).collect(),
-            sequencer_trust_threshold: 1,
-        };
         let parameters = RoleSetting::StaticDomainParameters(setup.domain.clone());
         store.setting_put(&parameters, &setup.parameters.to_bytes()).await?;
-        let connections = RoleSetting::SequencerConnections(setup.domain.clone());
-        store.setting_put(&connections, &message.encode_to_vec()).await?;
+        self.0.keep(&setup.domain, &setup.connections).await?;
         store.uid_insert(setup.domain.uid()).await?;
         self.0.identity.send_replace(Some(setup.domain.uid().clone()));
         drop(running);
@@ -262,12 +257,7 @@ impl MediatorNode {
             old.stop().await;
         }
         *running = Some(self.run(&domain, Arc::new(api)).await?);
-        let message = admin::SetConnectionRequest {
-            sequencer_connections: connections.iter().map(SequencerConnection::to_proto).collect(),
-            sequencer_trust_threshold: 1,
-        };
-        let setting = RoleSetting::SequencerConnections(domain);
-        Ok(self.0.store.setting_put(&setting, &message.encode_to_vec()).await?)
+        Ok(self.0.keep(&domain, &connections).await?)
     }
 
     /// Stores what is done with and stops working.
@@ -309,6 +299,17 @@ impl MediatorNode {
             authentication: self.0.options.authentication,
         };
         Ok(Running::start(parts, api).await?)
+    }
+}
+
+impl Inner {
+    async fn keep(&self, domain: &DomainId, connections: &[SequencerConnection]) -> Result<(), StoreError> {
+        let message = admin::SetConnectionRequest {
+            sequencer_connections: connections.iter().map(SequencerConnection::to_proto).collect(),
+            sequencer_trust_threshold: 1,
+        };
+        let setting = RoleSetting::SequencerConnections(domain.clone());
+        self.store.setting_put(&setting, &message.encode_to_vec()).await
     }
 }
 

@@ -16,7 +16,7 @@ use cantle_protocol::{
 use cantle_sequencing::{
     AuthOptions, ClientHealth, ClientOptions, ClientSendError, ClientSetup, ConnectError, Delivery,
     EventHandler, HandlerError, MemberSetup, OpenClientError, SendOutcome, SequencerApi, SequencerClient,
-    SequencerInfo, SnapshotError, Submission, SyncSignError, WantedTime, sequencer_info,
+    SequencerInfo, SnapshotError, Submission, SyncSignError, WantedTime, chain, sequencer_info,
 };
 use cantle_store::{NodeStore, StoreError};
 use cantle_types::{CantonTimestamp, Clock, DomainId, MediatorId, ParticipantId, ProtocolVersion};
@@ -420,12 +420,4 @@ fn alone(participants: &BTreeSet<ParticipantId>) -> Result<Recipients, Recipient
 
 fn log_unknown(at: CantonTimestamp, error: &SnapshotError) {
     tracing::warn!(%at, error = %chain(error), "the topology of a request is not known");
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use cantle_sequencing::{ClientHealth, ConnectionState};
+use cantle_sequencing::{ClientHealth, ConnectionState, chain};
 use cantle_types::UniqueIdentifier;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::state::{NodeState, Reporter};
 
@@ -14,9 +14,22 @@ pub(crate) const AGAIN: Duration = Duration::from_secs(1);
 /// How long a lost connection may take to come back before the node says that it does not serve.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Reports the node as ready while its member is connected, for as long as the member's client lives.
+/// Reports the node as ready while its member is connected, for as long as the member's client lives; without a
+/// client there is nothing to report.
 pub(crate) async fn follow(
-    mut health: watch::Receiver<ClientHealth>,
+    health: Option<watch::Receiver<ClientHealth>>,
+    reporter: &Reporter,
+    uid: &UniqueIdentifier,
+) {
+    let Some(mut health) = health else { return };
+    until_ended(&mut health, reporter, uid).await;
+    if let ConnectionState::Stopped { trouble: Some(trouble) } = &health.borrow().connection {
+        reporter.domain_trouble(trouble.clone());
+    }
+}
+
+async fn until_ended(
+    health: &mut watch::Receiver<ClientHealth>,
     reporter: &Reporter,
     uid: &UniqueIdentifier,
 ) {
@@ -48,6 +61,13 @@ pub(crate) async fn follow(
             }
         }
     }
+}
+
+/// A connection was not made: it is tried again, and until then the node does not serve.
+pub(crate) fn failed(reporter: &Reporter, failed: &dyn std::error::Error) {
+    let trouble = chain(failed);
+    error!("{}: {trouble}", reporter.node());
+    reporter.domain_trouble(trouble);
 }
 
 fn is_stopped(health: &ClientHealth) -> bool {

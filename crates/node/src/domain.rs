@@ -3,9 +3,9 @@
 //! The three are members of their domain like any others; the sequencer is called in the process instead of over the
 //! network. They share one vault and one store.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use cantle_admin_api::{AdminHandles, EmbeddedDomain, RoleHandles};
+use cantle_admin_api::{EmbeddedDomain, RoleHandles};
 use cantle_config::DomainConfig;
 use cantle_domain_manager::{DomainManagerNode, DomainManagerOptions, DomainRoles, initialize};
 use cantle_identity::{ListQuery, TopologyManager};
@@ -16,16 +16,15 @@ use cantle_sequencer::{
 };
 use cantle_topology::SignedTopologyTransaction;
 use cantle_types::{DomainId, UniqueIdentifier};
-use tracing::{Instrument, error, info_span};
+use tracing::{Instrument, info_span};
 
 use crate::{
     base::{Base, Surroundings},
     connected, domain_options,
-    error::{StartError, StartStep, chain},
-    identity,
-    listen::Listeners,
-    public_api,
-    running::{self, RunningNode},
+    error::{StartError, StartStep},
+    identity, public_api,
+    running::RunningNode,
+    serving::{Served, Serving},
     state::Reporter,
     storage,
 };
@@ -46,11 +45,12 @@ async fn steps(
     data_dir: &Path,
     around: Surroundings,
 ) -> Result<RunningNode, StartStep> {
-    let Base { node, store, kms, vault } = Base::open(&config.node, data_dir, &around).await?;
+    let base = Base::open(&config.node, data_dir, &around).await?;
+    let (vault, store) = (base.vault.clone(), Arc::clone(&base.store.store));
     let version = config.parameters.protocol_version;
     let clock = Arc::clone(&around.clock);
     let manager =
-        TopologyManager::open(Arc::clone(&store.store), vault.clone(), Arc::clone(&clock), version).await?;
+        TopologyManager::open(Arc::clone(&store), vault.clone(), Arc::clone(&clock), version).await?;
     let (admission, certificate) = domain_options::admission(config.topology);
     let client = domain_options::client(&config.node.sequencer_client);
     let authentication = domain_options::authentication(&config.node.sequencer_client);
@@ -68,13 +68,13 @@ async fn steps(
         options,
         manager.clone(),
         vault.clone(),
-        Arc::clone(&store.store),
+        Arc::clone(&store),
         Arc::clone(&clock),
     );
     let sequencer = SequencerNode::open(SequencerNodeSetup {
-        name: node.name.clone(),
+        name: base.node.name.clone(),
         vault: vault.clone(),
-        store: Arc::clone(&store.store),
+        store: Arc::clone(&store),
         clock: Arc::clone(&clock),
         agreement: public_api::agreement(config.service_agreement.as_deref())?,
         options: public_api::sequencer_options(&config.public_api),
@@ -83,45 +83,25 @@ async fn steps(
     let mediator = MediatorNode::open(
         MediatorOptions { client, authentication, grpc },
         vault.clone(),
-        Arc::clone(&store.store),
+        Arc::clone(&store),
         Arc::clone(&clock),
     )
     .await?;
     let roles = Roles { domain_manager, sequencer, mediator };
 
-    let public = public_api::bind(&config.public_api).await?;
-    let public_address = public.address();
-    let listeners = Listeners::bind(&config.node).await?;
-    let admin_address = listeners.admin_address();
-    let admin_tls = listeners.admin_tls.clone();
-    let reporter = Reporter::new(node.clone(), around.events);
-    let handles = AdminHandles {
-        node: node.clone(),
-        vault: vault.clone(),
+    let name = base.node.name.clone();
+    let served = Served {
         topology: manager.clone().into(),
         role: RoleHandles::Domain(EmbeddedDomain {
             manager: roles.domain_manager.clone(),
             sequencer: roles.sequencer.clone(),
         }),
-        clock: Arc::clone(&clock),
-        ports: BTreeMap::from([
-            ("admin".to_owned(), admin_address.port()),
-            ("public".to_owned(), public_address.port()),
-        ]),
-        health: reporter.watch_health(),
-        log_level: around.log_level,
-        diagnostics: around.diagnostics,
+        public: Some((&config.public_api, roles.sequencer.clone())),
     };
-    reporter.listening("public-api", public_address);
-    let (state, health) = (reporter.watch_state(), reporter.watch_health());
-    let mut tasks = listeners.serve(handles, &reporter, &vault, kms.as_ref(), &around.stop)?;
-    tasks.push(tokio::spawn(
-        public_api::serve(public, roles.sequencer.clone(), clock, around.stop.clone()).in_current_span(),
-    ));
+    let serving = Serving::begin(base, &config.node, around, served).await?;
+    let reporter = serving.reporter.clone();
     let parameters = domain_options::dynamic_parameters(&config.parameters);
     let init = config.node.init.clone();
-    let name = node.name.clone();
-    let node_store = Arc::clone(&store.store);
     let life = {
         let roles = roles.clone();
         async move {
@@ -130,22 +110,11 @@ async fn steps(
                 Ok(initialize(&vault, &manager, &name, identifier, all, parameters).await?)
             };
             if let Some(uid) = identity::reach(&init, &vault, &manager, &reporter, made).await {
-                live(&roles, &manager, &*node_store, &reporter, &uid).await;
+                live(&roles, &manager, &*store, &reporter, &uid).await;
             }
         }
     };
-    tasks.push(running::spawn_life(life, around.stop, async move { roles.stop().await }));
-    Ok(RunningNode {
-        node,
-        admin_address,
-        admin_tls,
-        public_address: Some(public_address),
-        state,
-        health,
-        counted: kms.map(|kms| kms.counted),
-        store,
-        tasks,
-    })
+    Ok(serving.live(life, async move { roles.stop().await }))
 }
 
 /// The members of the domain that the node is.
@@ -189,9 +158,7 @@ impl Roles {
 async fn founding(
     manager: &TopologyManager,
 ) -> Result<Vec<SignedTopologyTransaction>, cantle_identity::ReadError> {
-    let query = ListQuery { store_prefix: "Authorized".to_owned(), state_only: true, ..ListQuery::default() };
-    let listed = manager.lists().list(&query).await?;
-    Ok(listed.into_iter().map(|listed| listed.stored.transaction).collect())
+    manager.lists().authorized(ListQuery { state_only: true, ..ListQuery::default() }).await
 }
 
 /// Starts the domain's members once its topology makes it a domain, and follows how they are.
@@ -213,15 +180,9 @@ async fn live(
     loop {
         match roles.run(manager, store, &domain).await {
             Ok(()) => {
-                if let Some(health) = roles.domain_manager.health().await {
-                    connected::follow(health, reporter, uid).await;
-                }
+                connected::follow(roles.domain_manager.health().await, reporter, uid).await;
             }
-            Err(failed) => {
-                let trouble = chain(&*failed);
-                error!("{}: {trouble}", reporter.node());
-                reporter.domain_trouble(trouble);
-            }
+            Err(failed) => connected::failed(reporter, &*failed),
         }
         tokio::time::sleep(connected::AGAIN).await;
     }

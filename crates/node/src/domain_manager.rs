@@ -1,21 +1,22 @@
 //! One domain manager, from its configuration to a node that serves.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
-use cantle_admin_api::{AdminHandles, RoleHandles};
+use cantle_admin_api::RoleHandles;
 use cantle_config::DomainManagerConfig;
 use cantle_domain_manager::{DomainManagerNode, DomainManagerOptions, DomainRoles, Phase, initialize};
 use cantle_identity::TopologyManager;
+use cantle_sequencing::chain;
 use cantle_types::UniqueIdentifier;
 use tracing::{Instrument, error, info_span};
 
 use crate::{
     base::{Base, Surroundings},
     connected, domain_options,
-    error::{StartError, StartStep, chain},
+    error::{StartError, StartStep},
     identity,
-    listen::Listeners,
-    running::{self, RunningNode},
+    running::RunningNode,
+    serving::{Served, Serving},
     state::{NodeState, Reporter},
     storage,
 };
@@ -36,10 +37,10 @@ async fn steps(
     data_dir: &Path,
     around: Surroundings,
 ) -> Result<RunningNode, StartStep> {
-    let Base { node, store, kms, vault } = Base::open(&config.node, data_dir, &around).await?;
+    let base = Base::open(&config.node, data_dir, &around).await?;
+    let (vault, store) = (base.vault.clone(), base.store.store.clone());
     let version = config.parameters.protocol_version;
-    let manager =
-        TopologyManager::open(store.store.clone(), vault.clone(), around.clock.clone(), version).await?;
+    let manager = TopologyManager::open(store.clone(), vault.clone(), around.clock.clone(), version).await?;
     let (admission, certificate) = domain_options::admission(config.topology);
     let options = DomainManagerOptions {
         roles: DomainRoles::Manager,
@@ -50,33 +51,17 @@ async fn steps(
         authentication: domain_options::authentication(&config.node.sequencer_client),
         grpc: domain_options::grpc(&config.node.sequencer_client),
     };
-    let role = DomainManagerNode::new(
-        options,
-        manager.clone(),
-        vault.clone(),
-        store.store.clone(),
-        around.clock.clone(),
-    );
-    let listeners = Listeners::bind(&config.node).await?;
-    let admin_address = listeners.admin_address();
-    let admin_tls = listeners.admin_tls.clone();
-    let reporter = Reporter::new(node.clone(), around.events);
-    let handles = AdminHandles {
-        node: node.clone(),
-        vault: vault.clone(),
+    let role = DomainManagerNode::new(options, manager.clone(), vault.clone(), store, around.clock.clone());
+    let name = base.node.name.clone();
+    let served = Served {
         topology: manager.clone().into(),
         role: RoleHandles::DomainManager(role.clone()),
-        clock: around.clock,
-        ports: BTreeMap::from([("admin".to_owned(), admin_address.port())]),
-        health: reporter.watch_health(),
-        log_level: around.log_level,
-        diagnostics: around.diagnostics,
+        public: None,
     };
-    let (state, health) = (reporter.watch_state(), reporter.watch_health());
-    let mut tasks = listeners.serve(handles, &reporter, &vault, kms.as_ref(), &around.stop)?;
+    let serving = Serving::begin(base, &config.node, around, served).await?;
+    let reporter = serving.reporter.clone();
     let parameters = domain_options::dynamic_parameters(&config.parameters);
     let init = config.node.init.clone();
-    let name = node.name.clone();
     let life = {
         let role = role.clone();
         async move {
@@ -89,19 +74,7 @@ async fn steps(
             }
         }
     };
-    let stop = around.stop;
-    tasks.push(running::spawn_life(life, stop, async move { role.stop().await }));
-    Ok(RunningNode {
-        node,
-        admin_address,
-        admin_tls,
-        public_address: None,
-        state,
-        health,
-        counted: kms.map(|kms| kms.counted),
-        store,
-        tasks,
-    })
+    Ok(serving.live(life, async move { role.stop().await }))
 }
 
 /// Connects whenever the manager has a sequencer, and follows how that is.
@@ -114,9 +87,7 @@ async fn live(role: &DomainManagerNode, reporter: &Reporter, uid: &UniqueIdentif
     loop {
         match role.resume().await {
             Ok(Phase::Connected) => {
-                if let Some(health) = role.health().await {
-                    connected::follow(health, reporter, uid).await;
-                }
+                connected::follow(role.health().await, reporter, uid).await;
             }
             Ok(Phase::WaitingForSequencer) => {
                 reporter.change(NodeState::WaitingForDomain(Some(uid.clone())));
@@ -125,11 +96,7 @@ async fn live(role: &DomainManagerNode, reporter: &Reporter, uid: &UniqueIdentif
                 }
                 continue;
             }
-            Err(failed) => {
-                let trouble = chain(&failed);
-                error!("{}: {trouble}", reporter.node());
-                reporter.domain_trouble(trouble);
-            }
+            Err(failed) => connected::failed(reporter, &failed),
         }
         tokio::time::sleep(connected::AGAIN).await;
     }

@@ -135,14 +135,6 @@ impl From<TlsError> for StartStep {
     }
 }
 
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
-}
-
 impl StartStep {
     fn text(&self) -> &'static str {
         match self {

@@ -1,9 +1,10 @@
-//! How a node with a namespace reaches its identity: it has one, makes one, or waits for the operator.
+//! How a node reaches its identity: it has one, makes one, or waits for the operator or its domain.
 
 use cantle_config::{AutoInit, InitConfig};
 use cantle_identity::TopologyManager;
 use cantle_types::{Identifier, UniqueIdentifier};
 use cantle_vault::Vault;
+use tokio::sync::watch;
 use tracing::info;
 
 use crate::{
@@ -42,6 +43,21 @@ pub(crate) async fn reach(
         }
     };
     reporter.serving();
+    Some(uid)
+}
+
+/// The identity that a node without a namespace has from its domain, once it has one and its keys can be used; nothing
+/// if that can no longer be.
+pub(crate) async fn given(
+    mut identity: watch::Receiver<Option<UniqueIdentifier>>,
+    vault: &Vault,
+    reporter: &Reporter,
+) -> Option<UniqueIdentifier> {
+    if identity.borrow().is_none() {
+        reporter.change(NodeState::WaitingForDomain(None));
+    }
+    let uid = identity.wait_for(Option::is_some).await.ok()?.clone()?;
+    key_check::until_usable(vault, reporter, &uid).await;
     Some(uid)
 }
 

@@ -6,7 +6,10 @@ use cantle_types::UniqueIdentifier;
 use cantle_vault::{KeyCheck, Vault};
 use tracing::error;
 
-use crate::state::{NodeState, Reporter};
+use crate::{
+    probe,
+    state::{NodeState, Reporter},
+};
 
 /// How long after a failed check of the keys they are checked again.
 const CHECK_AGAIN: Duration = Duration::from_secs(5);
@@ -30,20 +33,6 @@ pub(crate) async fn until_usable(vault: &Vault, reporter: &Reporter, uid: &Uniqu
 
 /// What is wrong with the keys, in one line, or nothing.
 fn unusable(checks: &[KeyCheck]) -> Option<String> {
-    let wrong: Vec<_> = checks
-        .iter()
-        .filter(|check| !check.is_usable())
-        .map(|check| {
-            let name = check.info.name.as_ref().map_or("without a name", |name| name.as_str());
-            let key = check.info.kms.as_ref().map_or("in the store", |kms| kms.kms_key_id.as_str());
-            match &check.outcome {
-                Ok(status) => format!(
-                    "key {name} ({key}) has KeyState {}; enable it in the KMS, or cancel its deletion",
-                    status.as_str()
-                ),
-                Err(failed) => format!("key {name} ({key}): {failed}"),
-            }
-        })
-        .collect();
+    let wrong: Vec<_> = checks.iter().filter_map(probe::trouble).collect();
     (!wrong.is_empty()).then(|| wrong.join("; "))
 }

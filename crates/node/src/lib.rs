@@ -28,6 +28,7 @@ mod probe;
 mod public_api;
 mod running;
 mod sequencer;
+mod serving;
 mod state;
 mod storage;
 mod tls;

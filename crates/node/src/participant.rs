@@ -1,20 +1,21 @@
 //! One participant, from its configuration to a node that serves.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use cantle_admin_api::{AdminHandles, RoleHandles};
+use cantle_admin_api::RoleHandles;
 use cantle_config::ParticipantConfig;
 use cantle_identity::TopologyManager;
 use cantle_participant::{ParticipantNode, ParticipantOptions, SessionKeyCache};
+use cantle_sequencing::chain;
 use tracing::{Instrument, error, info_span};
 
 use crate::{
     base::{Base, Surroundings},
     domain_options,
-    error::{StartError, StartStep, chain},
+    error::{StartError, StartStep},
     identity,
-    listen::Listeners,
-    running::{self, RunningNode},
+    running::RunningNode,
+    serving::{Served, Serving},
     state::{NodeState, Reporter},
     storage,
 };
@@ -35,9 +36,10 @@ async fn steps(
     data_dir: &Path,
     around: Surroundings,
 ) -> Result<RunningNode, StartStep> {
-    let Base { node, store, kms, vault } = Base::open(&config.node, data_dir, &around).await?;
+    let base = Base::open(&config.node, data_dir, &around).await?;
+    let (vault, store) = (base.vault.clone(), Arc::clone(&base.store.store));
     let manager = TopologyManager::open(
-        Arc::clone(&store.store),
+        Arc::clone(&store),
         vault.clone(),
         Arc::clone(&around.clock),
         config.initial_protocol_version,
@@ -51,32 +53,17 @@ async fn steps(
         grpc: domain_options::grpc(client),
         session_keys: Some(SessionKeyCache::default()),
     };
-    let role = ParticipantNode::new(
-        options,
-        manager.clone(),
-        vault.clone(),
-        Arc::clone(&store.store),
-        Arc::clone(&around.clock),
-    );
-    let listeners = Listeners::bind(&config.node).await?;
-    let admin_address = listeners.admin_address();
-    let admin_tls = listeners.admin_tls.clone();
-    let reporter = Reporter::new(node.clone(), around.events);
-    let handles = AdminHandles {
-        node: node.clone(),
-        vault: vault.clone(),
+    let role =
+        ParticipantNode::new(options, manager.clone(), vault.clone(), store, Arc::clone(&around.clock));
+    let name = base.node.name.clone();
+    let served = Served {
         topology: manager.clone().into(),
         role: RoleHandles::Participant(role.clone()),
-        clock: around.clock,
-        ports: BTreeMap::from([("admin".to_owned(), admin_address.port())]),
-        health: reporter.watch_health(),
-        log_level: around.log_level,
-        diagnostics: around.diagnostics,
+        public: None,
     };
-    let (state, health) = (reporter.watch_state(), reporter.watch_health());
-    let mut tasks = listeners.serve(handles, &reporter, &vault, kms.as_ref(), &around.stop)?;
+    let serving = Serving::begin(base, &config.node, around, served).await?;
+    let reporter = serving.reporter.clone();
     let init = config.node.init.clone();
-    let name = node.name.clone();
     let life = {
         let role = role.clone();
         async move {
@@ -89,18 +76,7 @@ async fn steps(
             }
         }
     };
-    tasks.push(running::spawn_life(life, around.stop, async move { role.stop().await }));
-    Ok(RunningNode {
-        node,
-        admin_address,
-        admin_tls,
-        public_address: None,
-        state,
-        health,
-        counted: kms.map(|kms| kms.counted),
-        store,
-        tasks,
-    })
+    Ok(serving.live(life, async move { role.stop().await }))
 }
 
 /// Connects to the domains that were registered before and are to be connected to without being asked.

@@ -154,7 +154,7 @@ impl Round {
 }
 
 /// What is wrong with a key, or nothing.
-fn trouble(check: &KeyCheck) -> Option<String> {
+pub(crate) fn trouble(check: &KeyCheck) -> Option<String> {
     let key = named(&check.info);
     match &check.outcome {
         Ok(status) if status.is_usable() => None,

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use cantle_config::PublicApiConfig;
 use cantle_sequencer::{PublicServer, PublicServerOptions, SequencerNode, SequencerOptions};
-use cantle_sequencing::ServiceAgreement;
+use cantle_sequencing::{ServiceAgreement, chain};
 use cantle_types::Clock;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -82,6 +82,6 @@ pub(crate) async fn serve(
         let _ = running.wait_for(Option::is_none).await;
     };
     if let Err(failed) = server.serve(sequencer, clock, options, ended).await {
-        error!(%address, "{}", crate::error::chain(&failed));
+        error!(%address, "{}", chain(&failed));
     }
 }

@@ -1,22 +1,21 @@
 //! One sequencer, from its configuration to a node that serves.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use cantle_admin_api::{AdminHandles, NodeTopology, RoleHandles};
+use cantle_admin_api::{NodeTopology, RoleHandles};
 use cantle_config::SequencerConfig;
 use cantle_identity::TopologyLists;
 use cantle_sequencer::{SequencerNode, SequencerNodeError, SequencerNodeSetup};
 use cantle_vault::Vault;
-use tracing::{Instrument, error, info_span};
+use tracing::{Instrument, info_span};
 
 use crate::{
     base::{Base, Surroundings},
     connected,
-    error::{StartError, StartStep, chain},
-    key_check,
-    listen::Listeners,
-    public_api,
-    running::{self, RunningNode},
+    error::{StartError, StartStep},
+    identity, public_api,
+    running::RunningNode,
+    serving::{Served, Serving},
     state::{NodeState, Reporter},
     storage,
 };
@@ -37,79 +36,43 @@ async fn steps(
     data_dir: &Path,
     around: Surroundings,
 ) -> Result<RunningNode, StartStep> {
-    let Base { node, store, kms, vault } = Base::open(&config.node, data_dir, &around).await?;
+    let base = Base::open(&config.node, data_dir, &around).await?;
     let role = SequencerNode::open(SequencerNodeSetup {
-        name: node.name.clone(),
-        vault: vault.clone(),
-        store: Arc::clone(&store.store),
+        name: base.node.name.clone(),
+        vault: base.vault.clone(),
+        store: Arc::clone(&base.store.store),
         clock: Arc::clone(&around.clock),
         agreement: public_api::agreement(config.service_agreement.as_deref())?,
         options: public_api::sequencer_options(&config.public_api),
     })
     .await?;
-    let public = public_api::bind(&config.public_api).await?;
-    let public_address = public.address();
-    let listeners = Listeners::bind(&config.node).await?;
-    let admin_address = listeners.admin_address();
-    let admin_tls = listeners.admin_tls.clone();
-    let reporter = Reporter::new(node.clone(), around.events);
-    let handles = AdminHandles {
-        node: node.clone(),
-        vault: vault.clone(),
+    let served = Served {
         topology: NodeTopology::OfDomain {
             identity: role.identity(),
-            lists: TopologyLists::of_domains(Arc::clone(&store.store)),
+            lists: TopologyLists::of_domains(Arc::clone(&base.store.store)),
         },
         role: RoleHandles::Sequencer(role.clone()),
-        clock: Arc::clone(&around.clock),
-        ports: BTreeMap::from([
-            ("admin".to_owned(), admin_address.port()),
-            ("public".to_owned(), public_address.port()),
-        ]),
-        health: reporter.watch_health(),
-        log_level: around.log_level,
-        diagnostics: around.diagnostics,
+        public: Some((&config.public_api, role.clone())),
     };
-    reporter.listening("public-api", public_address);
-    let (state, health) = (reporter.watch_state(), reporter.watch_health());
-    let mut tasks = listeners.serve(handles, &reporter, &vault, kms.as_ref(), &around.stop)?;
-    tasks.push(tokio::spawn(
-        public_api::serve(public, role.clone(), around.clock, around.stop.clone()).in_current_span(),
-    ));
+    let vault = base.vault.clone();
+    let serving = Serving::begin(base, &config.node, around, served).await?;
+    let reporter = serving.reporter.clone();
     let life = {
         let role = role.clone();
         async move { live(&role, &vault, &reporter).await }
     };
-    tasks.push(running::spawn_life(life, around.stop, async move { role.stop().await }));
-    Ok(RunningNode {
-        node,
-        admin_address,
-        admin_tls,
-        public_address: Some(public_address),
-        state,
-        health,
-        counted: kms.map(|kms| kms.counted),
-        store,
-        tasks,
-    })
+    Ok(serving.live(life, async move { role.stop().await }))
 }
 
 /// Waits to be initialized, then runs, and follows how that is.
 async fn live(role: &SequencerNode, vault: &Vault, reporter: &Reporter) {
-    let mut identity = role.identity();
-    if identity.borrow().is_none() {
-        reporter.change(NodeState::WaitingForDomain(None));
-    }
-    let Some(uid) = identity.wait_for(Option::is_some).await.ok().and_then(|uid| uid.clone()) else { return };
-    key_check::until_usable(vault, reporter, &uid).await;
+    let Some(uid) = identity::given(role.identity(), vault, reporter).await else { return };
     let sequencer = loop {
         match role.resume().await {
             Ok(sequencer) => break sequencer,
             Err(SequencerNodeError::Stopped) => return,
             Err(failed) => {
-                let trouble = chain(&failed);
-                error!("{}: {trouble}", reporter.node());
-                reporter.domain_trouble(trouble);
+                connected::failed(reporter, &failed);
                 tokio::time::sleep(connected::AGAIN).await;
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cantle_protocol::ExpiringCache;
 use cantle_sequencing::{
-    ClientHealth, ClientSendError, SendOutcome, SequencerClient, Submission, SyncCrypto,
+    ClientHealth, ClientSendError, SendOutcome, SequencerClient, Submission, SyncCrypto, chain,
 };
 use cantle_topology::TopologyView;
 use cantle_types::{CantonTimestamp, Clock, DomainAlias, DomainId, ParticipantId, ProtocolVersion};
@@ -20,7 +20,6 @@ use crate::pings::Pings;
 use crate::registration::{OutboxStatus, Teller, outbox};
 use crate::transaction::{
     BuildError, Builder, Contracts, Opener, Progress, Submissions, Submitted, TransactionHandler, Worker,
-    chain,
 };
 
 /// Events that wait to be worked through.

@@ -13,7 +13,7 @@ use cantle_identity::TopologyManager;
 use cantle_proto::participant::admin::v0::DomainConnectionConfig;
 use cantle_sequencing::{
     ApiError, AuthOptions, ClientOptions, ConnectionError, GrpcOptions, GrpcSequencer, SequencerApi,
-    SequencerConnection, ServiceAgreement,
+    SequencerConnection, SequencerInfo, ServiceAgreement, chain,
 };
 use cantle_store::{Conflict, DomainConnection, NodeStore, RoleSetting, StoreError};
 use cantle_topology::TopologyView;
@@ -28,7 +28,6 @@ use crate::connect::{ConnectionFailure, Connector};
 use crate::domain::{Domain, SessionKeyCache};
 use crate::pings::{PingError, PingRequest, PingSuccess, Pings};
 use crate::registration::OutboxStatus;
-use crate::transaction::chain;
 
 /// The first pause before a connection that could not be made is tried again.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -221,7 +220,7 @@ impl ParticipantNode {
         let connected = self.0.connected.read().await;
         let stored = self.0.store().connection_list().await?;
         let listed = stored.into_iter().map(|stored| {
-            let is_connected = connected.contains_key(&stored.alias);
+            let is_connected = connected.get(&stored.alias).is_some_and(|domain| !domain.is_stopped());
             Ok((config_of(&stored)?, is_connected))
         });
         listed.collect()
@@ -257,10 +256,7 @@ impl ParticipantNode {
         let api = self.api(&stored)?;
         let known = stored.domain.as_ref();
         let domain = self.0.connector.connect(&participant, alias.clone(), known, api).await;
-        let domain = domain.map_err(|source| ParticipantError::NotConnected {
-            alias: alias.clone(),
-            source: Box::new(source),
-        })?;
+        let domain = domain.map_err(|source| not_connected(alias, source))?;
         let id = domain.id.clone();
         let old = self.0.connected.write().await.insert(alias.clone(), domain);
         if let Some(old) = old {
@@ -323,16 +319,10 @@ impl ParticipantNode {
     /// [`ParticipantError`].
     pub async fn domain_id(&self, alias: &DomainAlias) -> Result<DomainId, ParticipantError> {
         let stored = self.registered(alias).await?;
-        if let Some(domain) = stored.domain {
-            return Ok(domain);
+        match &stored.domain {
+            Some(domain) => Ok(domain.clone()),
+            None => Ok(self.info(&stored).await?.identity.domain),
         }
-        let api = self.api(&stored)?;
-        let info = self.0.connector.info(alias, None, &*api).await;
-        let info = info.map_err(|source| ParticipantError::NotConnected {
-            alias: alias.clone(),
-            source: Box::new(source),
-        })?;
-        Ok(info.identity.domain)
     }
 
     /// The agreement of a domain, and whether it was accepted.
@@ -343,13 +333,7 @@ impl ParticipantNode {
         &self,
         alias: &DomainAlias,
     ) -> Result<(DomainId, Option<ServiceAgreement>, bool), ParticipantError> {
-        let stored = self.registered(alias).await?;
-        let api = self.api(&stored)?;
-        let info = self.0.connector.info(alias, stored.domain.as_ref(), &*api).await;
-        let info = info.map_err(|source| ParticipantError::NotConnected {
-            alias: alias.clone(),
-            source: Box::new(source),
-        })?;
+        let info = self.info(&self.registered(alias).await?).await?;
         let accepted = match &info.agreement {
             Some(agreement) => self.0.connector.has_accepted(&info.identity.domain, &agreement.id).await?,
             None => true,
@@ -440,6 +424,13 @@ impl ParticipantNode {
         found.ok_or_else(|| ParticipantError::UnknownAlias { alias: alias.clone() })
     }
 
+    /// What the sequencer of a registered domain says of it.
+    async fn info(&self, stored: &DomainConnection) -> Result<SequencerInfo, ParticipantError> {
+        let api = self.api(stored)?;
+        let info = self.0.connector.info(&stored.alias, stored.domain.as_ref(), &*api).await;
+        info.map_err(|source| not_connected(&stored.alias, source))
+    }
+
     fn api(&self, stored: &DomainConnection) -> Result<Arc<dyn SequencerApi>, ParticipantError> {
         let (_, connection) = read(&config_of(stored)?)?;
         Ok(Arc::new(GrpcSequencer::new(connection, self.0.grpc.clone())?))
@@ -450,6 +441,10 @@ impl Inner {
     fn store(&self) -> &dyn NodeStore {
         &*self.connector.store
     }
+}
+
+fn not_connected(alias: &DomainAlias, source: ConnectionFailure) -> ParticipantError {
+    ParticipantError::NotConnected { alias: alias.clone(), source: Box::new(source) }
 }
 
 fn config_of(stored: &DomainConnection) -> Result<DomainConnectionConfig, ParticipantError> {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cantle_protocol::{Contract, Verdict};
+use cantle_sequencing::chain;
 use cantle_types::{DomainId, ParticipantId, PartyId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -17,7 +18,7 @@ use tracing::Instrument;
 
 use crate::domain::{Core, SubmitError};
 use crate::ping::{Command, ContractState, PingContract};
-use crate::transaction::{Event, Outcome, active, chain};
+use crate::transaction::{Event, Outcome, active};
 
 /// Answers that are being made at once.
 const REACTIONS: usize = 256;

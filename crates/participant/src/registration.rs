@@ -15,10 +15,10 @@ use cantle_protocol::{
 };
 use cantle_sequencing::{
     ClientError, ClientOptions, ClientSendError, ClientSetup, Delivery, EventHandler, HandlerError,
-    SendOutcome, SequencerApi, SequencerClient, SequencerInfo, Submission,
+    SendOutcome, SequencerApi, SequencerClient, SequencerInfo, Submission, chain,
 };
 use cantle_store::TimeQuery;
-use cantle_topology::{MappingError, SignedTopologyTransaction, joining_transactions};
+use cantle_topology::{MappingError, SignedTopologyTransaction, TopologyView, joining_transactions};
 use cantle_types::{
     Clock, DomainId, DomainManagerId, Identifier, Member, MemberCode, ParticipantId, ProtocolVersion,
     UniqueIdentifier,
@@ -105,56 +105,43 @@ pub(crate) struct Teller {
 }
 
 impl Teller {
-    /// Everything that this participant has authorized and that is active, in its order.
-    async fn active(&self) -> Result<Vec<SignedTopologyTransaction>, RegisterError> {
-        let query =
-            ListQuery { store_prefix: "Authorized".to_owned(), state_only: true, ..ListQuery::default() };
-        let listed = self.manager.lists().list(&query).await?;
-        Ok(listed.into_iter().map(|listed| listed.stored.transaction).collect())
-    }
-
-    /// The whole history, removals included, in its order.
-    async fn history(&self) -> Result<Vec<SignedTopologyTransaction>, RegisterError> {
-        let query = ListQuery {
-            store_prefix: "Authorized".to_owned(),
-            time: TimeQuery::HISTORY,
-            ..ListQuery::default()
-        };
-        let listed = self.manager.lists().list(&query).await?;
-        Ok(listed.into_iter().map(|listed| listed.stored.transaction).collect())
-    }
-
     /// What has to be shown to a domain that does not know this participant.
     pub(crate) async fn joining(&self) -> Result<Vec<SignedTopologyTransaction>, RegisterError> {
-        let active = self.active().await?;
-        let mut shown = Vec::new();
-        for signed in joining_transactions(&active, &self.participant, &self.domain) {
-            shown.push(self.converted(signed).await?);
-        }
-        Ok(shown)
+        let query = ListQuery { state_only: true, ..ListQuery::default() };
+        let active = self.manager.lists().authorized(query).await?;
+        self.converted(joining_transactions(&active, &self.participant, &self.domain)).await
     }
 
-    /// What the domain has not seen yet, given a way to ask whether it has seen a transaction of its own version.
-    pub(crate) async fn unseen(
-        &self,
-        has_seen: impl Fn(&cantle_topology::TopologyTransaction, &SignedTopologyTransaction) -> bool,
-    ) -> Result<Vec<SignedTopologyTransaction>, RegisterError> {
+    /// What concerns the domain and is not in the topology that it knows, removals included, as it was authorized.
+    async fn unseen(&self, known: &TopologyView) -> Result<Vec<SignedTopologyTransaction>, RegisterError> {
+        let query = ListQuery { time: TimeQuery::HISTORY, ..ListQuery::default() };
         let mut unseen = Vec::new();
-        for signed in self.history().await? {
+        for signed in self.manager.lists().authorized(query).await? {
             let mapping = signed.transaction().mapping();
             if mapping.restricted_to_domain().is_some_and(|domain| *domain != self.domain) {
                 continue;
             }
             let wanted = signed.transaction().at_version(self.version)?;
-            if !has_seen(&wanted, &signed) {
-                unseen.push(self.converted(signed).await?);
+            if !known.state().has_seen(&wanted, signed.key().fingerprint()) {
+                unseen.push(signed);
             }
         }
         Ok(unseen)
     }
 
-    /// The transaction in the domain's protocol version.
+    /// The transactions in the domain's protocol version. A signature for each that is in another one.
     async fn converted(
+        &self,
+        transactions: Vec<SignedTopologyTransaction>,
+    ) -> Result<Vec<SignedTopologyTransaction>, RegisterError> {
+        let mut converted = Vec::with_capacity(transactions.len());
+        for signed in transactions {
+            converted.push(self.at_version(signed).await?);
+        }
+        Ok(converted)
+    }
+
+    async fn at_version(
         &self,
         signed: SignedTopologyTransaction,
     ) -> Result<SignedTopologyTransaction, RegisterError> {
@@ -296,12 +283,7 @@ pub(crate) async fn outbox(
     loop {
         changes.borrow_and_update();
         let unseen = match client.topology() {
-            Some(topology) => {
-                let state = topology.latest();
-                teller
-                    .unseen(|wanted, signed| state.state().has_seen(wanted, signed.key().fingerprint()))
-                    .await
-            }
+            Some(topology) => teller.unseen(&topology.latest()).await,
             None => Ok(Vec::new()),
         };
         let told = match unseen {
@@ -314,19 +296,14 @@ pub(crate) async fn outbox(
             }
             Ok(unseen) => {
                 status.send_modify(|status| status.pending = unseen.len());
-                let until = tokio::time::Instant::now() + ANSWER_WITHIN;
-                let registered = teller.register(&client, answers.subscribe(), unseen).await;
-                if registered.is_ok() {
-                    wait_until_seen(&teller, &client, until).await;
-                }
-                registered
+                hand_in(&teller, &client, &answers, unseen).await
             }
             Err(error) => Err(error),
         };
         match told {
             Ok(()) => pause = FIRST_PAUSE,
             Err(error) => {
-                let trouble = crate::transaction::chain(&error);
+                let trouble = chain(&error);
                 tracing::warn!(participant = %teller.participant, domain = %teller.domain, trouble, "the domain has not taken all topology transactions yet");
                 status.send_modify(|status| status.trouble = Some(trouble));
                 tokio::time::sleep(pause).await;
@@ -336,14 +313,26 @@ pub(crate) async fn outbox(
     }
 }
 
+/// Has transactions registered, and waits until they are seen.
+async fn hand_in(
+    teller: &Teller,
+    client: &SequencerClient,
+    answers: &broadcast::Sender<Arc<RegisterTopologyTransactionResponse>>,
+    unseen: Vec<SignedTopologyTransaction>,
+) -> Result<(), RegisterError> {
+    let transactions = teller.converted(unseen).await?;
+    let until = tokio::time::Instant::now() + ANSWER_WITHIN;
+    teller.register(client, answers.subscribe(), transactions).await?;
+    wait_until_seen(teller, client, until).await;
+    Ok(())
+}
+
 /// What was taken comes back as the domain's topology; before that it would be handed in again.
 async fn wait_until_seen(teller: &Teller, client: &SequencerClient, until: tokio::time::Instant) {
     let Some(topology) = client.topology() else { return };
     let mut head = topology.head();
     loop {
-        let state = topology.latest();
-        let unseen =
-            teller.unseen(|wanted, signed| state.state().has_seen(wanted, signed.key().fingerprint())).await;
+        let unseen = teller.unseen(&topology.latest()).await;
         if unseen.is_ok_and(|unseen| unseen.is_empty()) {
             return;
         }

@@ -21,5 +21,4 @@ pub(crate) use contracts::Contracts;
 pub(crate) use inbox::TransactionHandler;
 pub(crate) use pending::{Outcome, Submissions, Submitted};
 pub(crate) use request::Opener;
-pub(crate) use validate::chain;
 pub(crate) use worker::{Event, Progress, Worker, active};

@@ -9,7 +9,7 @@ use cantle_protocol::{Batch, BatchError, Signable, SignedContent, SubmissionRequ
 use cantle_sequencing::{RefusalReason, SendRefusal};
 use cantle_types::{CantonTimestamp, Member, MemberCode};
 
-use crate::topology::{Moment, Topology};
+use crate::topology::Topology;
 
 /// Through which call a submission came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,25 +143,12 @@ pub(crate) fn check_signature<T: Signable>(
     if now.saturating_since(at) > tolerance {
         return Err(format!("The time {at} of the signing key is more than {tolerance:?} before {now}"));
     }
-    let has_key = |moment: &Moment| {
-        let signed_by = signed.signature().signed_by();
-        moment.signing_keys(sender).iter().any(|key| key.fingerprint() == signed_by)
-    };
-    if has_key(&moment) {
-        return verify_by(topology, &moment, sender, signed);
-    }
-    let present = topology.at(now).map_err(|error| error.to_string())?;
-    verify_by(topology, &present, sender, signed)
-}
-
-fn verify_by<T: Signable>(
-    topology: &Topology,
-    moment: &Moment,
-    sender: &Member,
-    signed: &SignedContent<T>,
-) -> Result<(), String> {
-    let keys = moment.signing_keys(sender);
     let signed_by = signed.signature().signed_by();
+    let mut keys = moment.signing_keys(sender);
+    if keys.iter().all(|key| key.fingerprint() != signed_by) {
+        let present = topology.at(now).map_err(|error| error.to_string())?;
+        keys = present.signing_keys(sender);
+    }
     let Some(key) = keys.iter().find(|key| key.fingerprint() == signed_by) else {
         return Err(format!("{signed_by} is none of the {} signing keys of {sender}", keys.len()));
     };

@@ -4,6 +4,7 @@ use cantle_crypto::RandomnessError;
 use cantle_sequencing::SendRefusal;
 use cantle_store::StoreError;
 use cantle_topology::TimelineError;
+use tonic::Code;
 
 use crate::auth::AuthFailure;
 
@@ -50,6 +51,18 @@ pub enum AcknowledgeError {
     /// The store failed.
     #[error("the acknowledgement could not be stored")]
     Store(#[from] StoreError),
+}
+
+impl AcknowledgeError {
+    /// The gRPC code by which a client knows whether to try again.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Refused { .. } => Code::PermissionDenied,
+            Self::Invalid { .. } => Code::InvalidArgument,
+            Self::Store(_) => Code::Unavailable,
+        }
+    }
 }
 
 /// Why a domain could not begin with a topology.

@@ -22,7 +22,7 @@ use futures::stream;
 use tonic::Code;
 
 use crate::auth::AuthFailure;
-use crate::error::{AcknowledgeError, SubmitError};
+use crate::error::SubmitError;
 use crate::sequencer::Sequencer;
 use crate::subscription::{Subscription, SubscriptionEnd};
 
@@ -123,14 +123,8 @@ impl SequencerApi for InProcessSequencer {
         caller: &Caller,
         acknowledgement: &SignedContent<AcknowledgeRequest>,
     ) -> Result<(), ApiError> {
-        self.0.acknowledge(&caller.member, acknowledgement).await.map_err(|error| {
-            let code = match &error {
-                AcknowledgeError::Refused { .. } => Code::PermissionDenied,
-                AcknowledgeError::Invalid { .. } => Code::InvalidArgument,
-                AcknowledgeError::Store(_) => Code::Unavailable,
-            };
-            ApiError::status("AcknowledgeSigned", code, &error.to_string())
-        })
+        let done = self.0.acknowledge(&caller.member, acknowledgement).await;
+        done.map_err(|error| ApiError::status("AcknowledgeSigned", error.code(), &error.to_string()))
     }
 }
 

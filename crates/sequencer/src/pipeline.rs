@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cantle_sequencing::stored_topology;
+use cantle_sequencing::{chain, stored_topology};
 use cantle_store::{NodeStore, SequencerBatch, StoreError};
 use cantle_types::{CantonTimestamp, DomainId};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -226,7 +226,7 @@ impl Writer {
             given_up += 1;
             let _ = queued.answer.send(Err(SubmitError::Lost));
         }
-        let trouble = with_causes(&error);
+        let trouble = chain(&error);
         tracing::error!(domain = %self.domain, error = %trouble, given_up, "the sequencer could not write events");
         self.health.send_replace(SequencerHealth { trouble: Some(trouble) });
         let mut pause = self.options.retry_initial;
@@ -243,7 +243,7 @@ impl Writer {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(domain = %self.domain, error = %with_causes(&error), "the sequencer's store cannot be read yet");
+                    tracing::warn!(domain = %self.domain, error = %chain(&error), "the sequencer's store cannot be read yet");
                     pause = pause.saturating_mul(2).min(self.options.retry_max.max(Duration::from_millis(1)));
                 }
             }
@@ -262,16 +262,4 @@ impl Writer {
         self.changed.send_modify(|changes| *changes += 1);
         Ok(Order::new(latest, &members))
     }
-}
-
-/// An error's text with those of its causes.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -397,7 +397,7 @@ impl Inner {
         let now = self.now();
         let moment =
             self.topology.at(now).map_err(|error| refuse(RefusalReason::Internal, &error.to_string()))?;
-        let parameters = moment.view().parameters();
+        let parameters = moment.parameters();
         let batch = check_request(caller, request, entrance, parameters.max_request_size)?;
         self.check_rate(request, parameters.max_rate_per_participant, entrance)?;
         Ok(batch)

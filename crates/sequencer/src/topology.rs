@@ -13,7 +13,8 @@ use cantle_protocol::{DomainTopologyTransactionMessage, StaticDomainParameters};
 use cantle_sequencing::topology_row;
 use cantle_store::SequencedTopology;
 use cantle_topology::{
-    Fed, Outcome, SignedTopologyTransaction, StoredTransaction, TimelineError, TopologyTimeline, TopologyView,
+    DynamicDomainParameters, Fed, Outcome, SignedTopologyTransaction, StoredTransaction, TimelineError,
+    TopologyTimeline, TopologyView,
 };
 use cantle_types::{CantonTimestamp, DomainId, DomainManagerId, Member};
 use jiff::Timestamp;
@@ -42,17 +43,15 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Moment {
     view: TopologyView,
-    /// A domain's parameters are copied out of a view; these are asked for with each submission.
-    signing_tolerance: Duration,
+    /// They are copied out of a view, and asked for with each submission.
+    parameters: DynamicDomainParameters,
     keys: Mutex<HashMap<Member, Arc<[SigningPublicKey]>>>,
 }
 
 impl Moment {
     fn new(view: TopologyView) -> Self {
         let parameters = view.parameters();
-        let timeouts =
-            parameters.participant_response_timeout.saturating_add(parameters.mediator_reaction_timeout);
-        Self { view, signing_tolerance: timeouts.saturating_mul(2), keys: Mutex::default() }
+        Self { view, parameters, keys: Mutex::default() }
     }
 
     /// The topology.
@@ -60,9 +59,17 @@ impl Moment {
         &self.view
     }
 
+    /// The domain's parameters.
+    pub(crate) fn parameters(&self) -> &DynamicDomainParameters {
+        &self.parameters
+    }
+
     /// How much older than an event the time of its signing key may be: Canton's `sequencerSigningTolerance`.
     pub(crate) fn signing_tolerance(&self) -> Duration {
-        self.signing_tolerance
+        let Self { parameters, .. } = self;
+        let timeouts =
+            parameters.participant_response_timeout.saturating_add(parameters.mediator_reaction_timeout);
+        timeouts.saturating_mul(2)
     }
 
     /// A member's signing keys.

@@ -338,8 +338,9 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
-/// An error's text with those of its causes, for the log.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+/// An error's text with those of its causes.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

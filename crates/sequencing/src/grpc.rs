@@ -15,13 +15,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cantle_protocol::TraceContext;
-use cantle_transport::{ClientTls, ClientTlsOptions, Trust, channel};
+use cantle_transport::{ClientKeepAlive, ClientTls, ClientTlsOptions, Trust, channel, endpoint};
 use tonic::Request;
 use tonic::metadata::{Ascii, Binary, MetadataValue};
 use tonic::transport::{Channel, Endpoint as Target};
 
 use crate::api::Caller;
-use crate::connection::{SequencerConnection, TransportSecurity};
+use crate::connection::{Endpoint, SequencerConnection, TransportSecurity};
 use crate::error::{ApiError, chain};
 
 /// How calls are made. The defaults are those of Canton 2.10.
@@ -34,20 +34,9 @@ pub struct GrpcOptions {
     /// How long an answer may take that is asked for before authentication.
     pub info_timeout: Duration,
     /// When the server is asked whether it is still there; never if `None`.
-    pub keep_alive: Option<KeepAlive>,
+    pub keep_alive: Option<ClientKeepAlive>,
     /// The largest message that is taken, in bytes.
     pub max_message: usize,
-}
-
-/// When the server is asked whether it is still there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeepAlive {
-    /// After this time without any activity.
-    pub time: Duration,
-    /// It has this long to answer.
-    pub timeout: Duration,
-    /// Whether also while no call is under way.
-    pub without_calls: bool,
 }
 
 impl Default for GrpcOptions {
@@ -56,7 +45,7 @@ impl Default for GrpcOptions {
             connect_timeout: Duration::from_secs(20),
             call_timeout: Duration::from_secs(120),
             info_timeout: Duration::from_secs(30),
-            keep_alive: Some(KeepAlive {
+            keep_alive: Some(ClientKeepAlive {
                 time: Duration::from_secs(40),
                 timeout: Duration::from_secs(20),
                 without_calls: false,
@@ -87,10 +76,10 @@ impl GrpcSequencer {
     /// # Errors
     /// [`ApiError::Configuration`] if an endpoint or a trusted certificate cannot be used.
     pub fn new(connection: SequencerConnection, options: GrpcOptions) -> Result<Self, ApiError> {
-        let endpoints = connection.endpoints().iter();
-        let targets = endpoints.map(|endpoint| target(&connection.uri(endpoint), &options));
-        let targets = targets.collect::<Result<Vec<_>, _>>()?;
         let tls = tls(&connection)?;
+        let endpoints = connection.endpoints().iter();
+        let targets = endpoints.map(|at| target(&connection, at, tls.as_ref(), &options));
+        let targets = targets.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             connection,
             options,
@@ -174,22 +163,16 @@ impl fmt::Debug for GrpcSequencer {
     }
 }
 
-fn target(uri: &str, options: &GrpcOptions) -> Result<Target, ApiError> {
-    let wrong = |source: tonic::transport::Error| ApiError::Configuration {
-        endpoint: uri.to_owned(),
-        source: source.into(),
-    };
-    let mut target = Target::from_shared(uri.to_owned())
-        .map_err(wrong)?
-        .connect_timeout(options.connect_timeout)
-        .tcp_nodelay(true);
-    if let Some(keep_alive) = options.keep_alive {
-        target = target
-            .http2_keep_alive_interval(keep_alive.time)
-            .keep_alive_timeout(keep_alive.timeout)
-            .keep_alive_while_idle(keep_alive.without_calls);
-    }
-    Ok(target)
+fn target(
+    connection: &SequencerConnection,
+    at: &Endpoint,
+    tls: Option<&ClientTls>,
+    options: &GrpcOptions,
+) -> Result<Target, ApiError> {
+    let target = endpoint(&at.host, at.port, tls, options.keep_alive);
+    let target = target
+        .map_err(|source| ApiError::Configuration { endpoint: connection.uri(at), source: source.into() })?;
+    Ok(target.connect_timeout(options.connect_timeout))
 }
 
 /// The client's side of TLS, where the connection is with it.

@@ -34,11 +34,13 @@ pub use client::{
 pub use connect::{ConnectError, CryptoHandshakeError, SequencerInfo, check_crypto, sequencer_info};
 pub use connection::{ConnectionError, Endpoint, SequencerConnection, TransportSecurity};
 pub use crypto::{EncryptedFor, SyncCrypto, SyncEncryptError, SyncSignError, SyncVerifyError};
-pub use error::{ApiError, AuthErrorCode, RefusalReason, SendError, SendRefusal};
-pub use grpc::{GrpcOptions, GrpcSequencer, KeepAlive};
+pub use error::{ApiError, AuthErrorCode, RefusalReason, SendError, SendRefusal, chain};
+pub use grpc::{GrpcOptions, GrpcSequencer};
 pub use handler::{Delivery, EventHandler, HandlerError, OpenEnvelope};
 pub use time::{DomainTimeTracker, TimeOptions, TimeStopped, WantedTime};
 pub use topology::{
     DomainTopologyClient, MessageError, SnapshotError, TopologyFeedError, TopologyHead, TopologySnapshot,
     stored_topology, topology_row,
 };
+
+pub use cantle_transport::ClientKeepAlive as KeepAlive;

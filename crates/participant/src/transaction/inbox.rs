@@ -7,7 +7,7 @@ use cantle_protocol::{
     ProtocolMessage, RegisterTopologyTransactionResponse, SequencerCounter, SignedProtocolMessage,
     TraceContext,
 };
-use cantle_sequencing::{Delivery, EventHandler, HandlerError, SequencerClient};
+use cantle_sequencing::{Delivery, EventHandler, HandlerError, SequencerClient, chain};
 use cantle_types::CantonTimestamp;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
@@ -116,7 +116,7 @@ impl TransactionHandler {
                 What::Request(tokio::spawn(opened.in_current_span()))
             }
             Some(Err(error)) => {
-                tracing::warn!(%at, error = %super::validate::chain(&error), "a request is ignored: the topology of its time is not known");
+                tracing::warn!(%at, error = %chain(&error), "a request is ignored: the topology of its time is not known");
                 What::Time
             }
             None => What::Time,

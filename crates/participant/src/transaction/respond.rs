@@ -11,12 +11,12 @@ use cantle_protocol::{
     SignedProtocolMessage, TraceContext,
 };
 use cantle_sequencing::{
-    ClientSendError, SendOutcome, SequencerClient, SnapshotError, Submission, SyncSignError,
+    ClientSendError, SendOutcome, SequencerClient, SnapshotError, Submission, SyncSignError, chain,
 };
 use cantle_types::{CantonTimestamp, MediatorId, ParticipantId, ProtocolVersion};
 use thiserror::Error;
 
-use super::validate::{Answer, chain};
+use super::validate::Answer;
 
 const PREFIX: &str = "response:";
 /// The first pause before answers that were not sent are tried again.

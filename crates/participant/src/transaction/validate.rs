@@ -12,7 +12,7 @@ use cantle_protocol::{
     FullView, LocalReject, LocalVerdict, RootHashMessage, SubmitterMetadata, ViewContent, ViewPosition,
     ViewType,
 };
-use cantle_sequencing::SyncCrypto;
+use cantle_sequencing::{SyncCrypto, chain};
 use cantle_topology::{ParticipantPermission, TopologyView, TrustLevel};
 use cantle_types::{CantonTimestamp, MediatorId, Member, MemberCode, ParticipantId, PartyId};
 
@@ -261,12 +261,4 @@ fn malformed(reject: LocalReject) -> Answer {
 
 fn texts(ids: &[cantle_protocol::ContractId]) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

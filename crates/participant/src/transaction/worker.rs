@@ -12,7 +12,7 @@ use cantle_protocol::{
     ContractId, SequencerCounter, SignedProtocolContent, SignedProtocolMessage, TraceContext, Verdict,
     ViewContent,
 };
-use cantle_sequencing::{SequencerClient, WantedTime};
+use cantle_sequencing::{SequencerClient, WantedTime, chain};
 use cantle_topology::TopologyView;
 use cantle_types::{CantonTimestamp, MediatorId, ParticipantId, ProtocolVersion};
 use tokio::sync::mpsc;
@@ -24,7 +24,7 @@ use super::inbox::{Item, What};
 use super::pending::{Outcome, Submissions};
 use super::request::OpenedRequest;
 use super::respond::Answers;
-use super::validate::{Checked, CheckedRequest, Validator, chain};
+use super::validate::{Checked, CheckedRequest, Validator};
 use crate::ping::PingContract;
 
 /// What the worker tells of what it committed.

@@ -13,7 +13,7 @@ use cantle_proto::domain::api::v0::{
 };
 use cantle_proto::protocol::v0;
 use cantle_protocol::{SignedContent, SubmissionRequest, TraceContext};
-use cantle_sequencing::RefusalReason;
+use cantle_sequencing::{RefusalReason, chain};
 use cantle_store::SequencerEvent;
 use cantle_types::{Clock, Member};
 use futures::{Stream, StreamExt, stream};
@@ -26,7 +26,6 @@ use super::status::{
 };
 use crate::checks::{Entrance, is_authenticated, refuse};
 use crate::error::SubmitError;
-use crate::pipeline::with_causes;
 use crate::sequencer::Sequencer;
 use crate::subscription::{Subscription, SubscriptionEnd};
 
@@ -218,5 +217,5 @@ fn until(now: Timestamp, time: Timestamp) -> Duration {
 }
 
 fn invalid(error: &dyn std::error::Error) -> SubmitError {
-    refuse(RefusalReason::RequestInvalid, &with_causes(error)).into()
+    refuse(RefusalReason::RequestInvalid, &chain(error)).into()
 }

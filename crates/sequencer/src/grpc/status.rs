@@ -3,12 +3,11 @@
 use cantle_proto::domain::api::v0::{
     SendAsyncResponse, SendAsyncSignedResponse, send_async_response, send_async_signed_response,
 };
-use cantle_sequencing::{AuthErrorCode, RefusalReason, SendRefusal};
+use cantle_sequencing::{AuthErrorCode, RefusalReason, SendRefusal, chain};
+use tonic::Status;
 use tonic::metadata::MetadataValue;
-use tonic::{Code, Status};
 
 use crate::error::{AcknowledgeError, CallerError, SubmitError};
-use crate::pipeline::with_causes;
 use crate::subscription::SubscriptionEnd;
 
 const AUTH_ERROR_CODE: &str = "autherrorcode";
@@ -34,17 +33,12 @@ pub(super) fn of_end(end: &SubscriptionEnd) -> Status {
 
 /// An acknowledgement that was not taken.
 pub(super) fn of_acknowledgement(error: &AcknowledgeError) -> Status {
-    let code = match error {
-        AcknowledgeError::Refused { .. } => Code::PermissionDenied,
-        AcknowledgeError::Invalid { .. } => Code::InvalidArgument,
-        AcknowledgeError::Store(_) => Code::Unavailable,
-    };
-    Status::new(code, error.to_string())
+    Status::new(error.code(), error.to_string())
 }
 
 /// Bytes that are not the message.
 pub(super) fn unreadable(error: &dyn std::error::Error) -> Status {
-    Status::invalid_argument(with_causes(error))
+    Status::invalid_argument(chain(error))
 }
 
 /// What a call of another version of the API gets.
