@@ -239,9 +239,7 @@ impl ParticipantStatusService for Health {
                 common_status: Some(self.v1(&uid)),
                 connected_domains: self.connected_domains().await,
                 active: true,
-                supported_protocol_versions: [ProtocolVersion::V5, ProtocolVersion::V7]
-                    .map(ProtocolVersion::number)
-                    .to_vec(),
+                supported_protocol_versions: ProtocolVersion::ALL.map(ProtocolVersion::number).to_vec(),
             }),
         };
         Ok(Response::new(ParticipantStatusResponse { kind: Some(kind) }))

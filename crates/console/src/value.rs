@@ -130,6 +130,11 @@ impl Data {
         value.map_or(Self::None, |value| Self::Some(Arc::new(value)))
     }
 
+    /// What is there of an optional value that is given; any other is itself.
+    pub(crate) fn given(&self) -> &Self {
+        if let Self::Some(inner) = self { inner } else { self }
+    }
+
     /// The text, or `None` when it is empty: Canton's optional texts.
     pub(crate) fn optional_text(text: String) -> Self {
         if text.is_empty() { Self::None } else { Self::text(text) }

@@ -216,16 +216,13 @@ async fn settled(running: &Nodes, config: &Config) -> Result<SessionOptions, Fai
 async fn remote_nodes(arguments: &Remote) -> Result<Vec<NodeRef>, Failure> {
     let mut refs = Vec::new();
     for address in &arguments.remote {
-        let node = remote::describe(remote::connect(&Target::at(address)?).await?, address).await?;
-        let remote = node_ref(node_kind(&node.kind), &node.name, Locality::Remote, address)?;
+        let target = Target::at(address)?;
+        let node = remote::describe(remote::connect(&target).await?, address).await?;
+        let Target { endpoint, tls, .. } = target;
+        let remote = NodeRef::new(node_kind(&node.kind), node.name, Locality::Remote, endpoint, tls);
         refs.push(remote.with_settings(settings::of_address(address)));
     }
     Ok(refs)
-}
-
-fn node_ref(kind: NodeKind, name: &str, locality: Locality, address: &str) -> Result<NodeRef, Failure> {
-    NodeRef::at(kind, name, locality, address)
-        .map_err(|_| Failure::Usage(format!("error: {address:?} is no HOST:PORT of node {name}")))
 }
 
 /// What another program calls itself is taken for a participant: its commands are those that all nodes have.

@@ -86,7 +86,7 @@ impl Diagnostics for Process {
     }
 
     fn error_trace(&self, trace_id: &str) -> Option<Vec<String>> {
-        self.recent.errors().into_iter().find(|error| error.trace == trace_id).map(|error| error.lines)
+        self.recent.lines_of(trace_id)
     }
 
     fn files(&self) -> Vec<DumpFile> {

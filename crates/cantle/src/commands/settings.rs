@@ -6,7 +6,6 @@ use cantle_config::{
     AdminApiConfig, ClientConfig, Config, PublicApiConfig, RemoteNodeConfig, TlsServerConfig,
 };
 use cantle_console::{ApiSettings, NodeKind, NodeSettings};
-use cantle_types::ProtocolVersion;
 
 use crate::failure::Failure;
 
@@ -18,20 +17,20 @@ pub(crate) fn of_local(config: &Config, kind: NodeKind, name: &str) -> Result<No
         NodeKind::Participant => {
             if let Some(node) = config.participants.values().find(|node| node.node.name.as_str() == name) {
                 settings.admin_api = admin(&node.node.admin_api)?;
-                settings.protocol_version = Some(number(node.initial_protocol_version));
+                settings.protocol_version = Some(node.initial_protocol_version.number());
             }
         }
         NodeKind::Domain => {
             if let Some(node) = config.domains.values().find(|node| node.node.name.as_str() == name) {
                 settings.admin_api = admin(&node.node.admin_api)?;
                 settings.public_api = Some(public(&node.public_api)?);
-                settings.protocol_version = Some(number(node.parameters.protocol_version));
+                settings.protocol_version = Some(node.parameters.protocol_version.number());
             }
         }
         NodeKind::DomainManager => {
             if let Some(node) = config.domain_managers.values().find(|node| node.node.name.as_str() == name) {
                 settings.admin_api = admin(&node.node.admin_api)?;
-                settings.protocol_version = Some(number(node.parameters.protocol_version));
+                settings.protocol_version = Some(node.parameters.protocol_version.number());
             }
         }
         NodeKind::Sequencer => {
@@ -64,13 +63,6 @@ pub(crate) fn of_address(address: &str) -> NodeSettings {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
     settings.admin_api = ApiSettings::new(host.trim_matches(['[', ']']), port.parse().ok());
     settings
-}
-
-fn number(version: ProtocolVersion) -> i32 {
-    match version {
-        ProtocolVersion::V5 => 5,
-        _ => 7,
-    }
 }
 
 fn public(api: &PublicApiConfig) -> Result<ApiSettings, Failure> {

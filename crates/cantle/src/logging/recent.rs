@@ -67,6 +67,11 @@ impl Recent {
         self.kept().errors.iter().cloned().collect()
     }
 
+    /// The lines of one of the last errors.
+    pub(crate) fn lines_of(&self, trace: &str) -> Option<Vec<String>> {
+        self.kept().errors.iter().find(|error| error.trace == trace).map(|error| error.lines.clone())
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         // Whole after every step, so a panic elsewhere has not spoilt it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -7,7 +7,7 @@ use cantle_types::{Member, UniqueIdentifier};
 
 use super::{Bound, Call, Group, Kinds};
 use crate::failure::Failure;
-use crate::node::Node;
+use crate::node::{Caller, Node};
 use crate::value::{Data, Record, duration, files, ids, time};
 
 impl Bound<'_> {
@@ -135,6 +135,21 @@ impl Bound<'_> {
         T::try_from(number).map_err(|_| self.refuse(name, format!("is out of range: {number}")))
     }
 
+    /// A duration: `10.seconds`, or a number of seconds; left out it is as long as any command may take.
+    pub(crate) fn duration_within(&self, name: &str, caller: &Caller) -> Result<Duration, Failure> {
+        match self.value(name) {
+            Data::None => Ok(caller.deadline),
+            data if duration::is_bounded(data) => Ok(caller.deadline),
+            data if duration::is_ping(data) => Ok(caller.ping),
+            data => {
+                let nanos = duration::nanos_of(data).and_then(|nanos| u64::try_from(nanos).ok());
+                nanos
+                    .map(Duration::from_nanos)
+                    .ok_or_else(|| self.refuse(name, "must be a duration, such as `10.seconds`"))
+            }
+        }
+    }
+
     /// A node of one of the kinds.
     pub(crate) fn node(&self, name: &str, kinds: Kinds) -> Result<Arc<Node>, Failure> {
         self.node_in(name, self.value(name), kinds)
@@ -160,19 +175,9 @@ pub(crate) fn node_of(data: &Data) -> Option<Arc<Node>> {
 }
 
 impl Call<'_> {
-    /// A duration: `10.seconds`, or a number of seconds; left out it is as long as any command may take.
+    /// A duration; see [`Bound::duration_within`].
     pub(crate) fn duration(&self, name: &str) -> Result<Duration, Failure> {
-        match self.value(name) {
-            Data::None => Ok(self.node.caller.deadline),
-            data if duration::is_bounded(data) => Ok(self.node.caller.deadline),
-            data if duration::is_ping(data) => Ok(self.node.caller.ping),
-            data => {
-                let nanos = duration::nanos_of(data).and_then(|nanos| u64::try_from(nanos).ok());
-                nanos
-                    .map(Duration::from_nanos)
-                    .ok_or_else(|| self.refuse(name, "must be a duration, such as `10.seconds`"))
-            }
-        }
+        self.duration_within(name, &self.node.caller)
     }
 
     /// How long to wait for something to spread; `None` is not to wait.

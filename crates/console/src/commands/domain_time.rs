@@ -2,10 +2,9 @@
 
 use cantle_proto::domain::api::v0 as wire;
 use cantle_proto::domain::api::v0::domain_time_service_client::DomainTimeServiceClient;
-use cantle_types::UniqueIdentifier;
 
-use super::identity::identity;
-use crate::command::{Call, Default, Kinds, Param, Spec, Style, node_of, optional, required};
+use super::identity::identity_of;
+use crate::command::{Call, Default, Kinds, Param, Spec, Style, optional, required};
 use crate::failure::Failure;
 use crate::value::time::{self, time_data};
 use crate::value::{Data, duration};
@@ -64,13 +63,8 @@ pub(super) const COMMANDS: &[Spec] = &[
 
 /// Participants may be connected to several domains; for the others there is one.
 fn domain(call: &Call<'_>) -> Result<Option<String>, Failure> {
-    let data = call.value("domainId");
-    if matches!(data, Data::None) {
+    if matches!(call.value("domainId"), Data::None) {
         return Ok(None);
     }
-    if node_of(data).is_some() {
-        let node = call.node("domainId", Kinds::GOVERNING)?;
-        return identity(&call.at(&node)).map(|uid: UniqueIdentifier| Some(uid.to_string()));
-    }
-    call.uid("domainId").map(|uid| Some(uid.to_string()))
+    identity_of(call, "domainId", Kinds::GOVERNING).map(|uid| Some(uid.to_string()))
 }

@@ -15,7 +15,7 @@ use super::identity::{find_identity, identity};
 use super::topology_list::is_active_on;
 use crate::command::{Call, Default, Kinds, Param, Spec, Style, node_of, optional, required};
 use crate::failure::Failure;
-use crate::value::{Data, Record, domain_connection, domain_id, ids};
+use crate::value::{Data, Record, domain_connection, domain_id, ids, mapping};
 
 const ALIAS: Param = required("domainAlias", "DomainAlias");
 const SYNCHRONIZE: Param = optional("synchronize", "Option(Duration)", Default::Bounded);
@@ -183,13 +183,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         params: &[],
         run: |call| {
             let connected = list_connected(call)?.into_iter().map(|found| {
-                let domain = found
-                    .domain_id
-                    .parse()
-                    .map_or_else(|_| Data::text(found.domain_id), |uid| domain_id(&uid));
                 let fields = vec![
                     ("domainAlias", Data::text(found.domain_alias)),
-                    ("domainId", domain),
+                    ("domainId", mapping::domain(&found.domain_id)),
                     ("healthy", Data::Bool(found.healthy)),
                 ];
                 Data::object(Record::new("ListConnectedDomainsResult", fields))

@@ -7,7 +7,7 @@ use super::health::{PAUSE, queues_idle, status_of};
 use crate::command::{Bound, Default, Signature, node_of, optional, required};
 use crate::failure::Failure;
 use crate::node::{Caller, Node};
-use crate::value::{Data, Function, Record, duration, record};
+use crate::value::{Data, Function, Record, record};
 
 /// Waits until no node of the console has topology transactions under way. Nodes that do not answer are left out.
 pub(super) fn synchronize_topology(
@@ -53,24 +53,11 @@ const RETRY: Signature = Signature {
 const DUMP: Signature =
     Signature { path: "health.dump", params: &[optional("nodes", "Seq(node)", Default::EmptyList)] };
 
-fn timeout_of(caller: &Caller, data: &Data) -> Option<Duration> {
-    if matches!(data, Data::None) || duration::is_bounded(data) {
-        return Some(caller.deadline);
-    }
-    duration::nanos_of(data).and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos)
-}
-
 /// `utils.retry_until_true(timeout) { condition }`.
 fn retry_until_true(caller: &Caller, bound: &Bound<'_>) -> Result<Data, Failure> {
     let (condition, timeout) = match (bound.value("timeout"), bound.value("condition")) {
         (Data::Function(_), Data::None) => ("timeout", caller.deadline),
-        (given, Data::Function(_)) => {
-            let timeout = timeout_of(caller, given);
-            (
-                "condition",
-                timeout.ok_or_else(|| bound.refuse("timeout", "must be a duration, such as `10.seconds`"))?,
-            )
-        }
+        (_, Data::Function(_)) => ("condition", bound.duration_within("timeout", caller)?),
         _ => {
             return Err(bound.refuse(
                 "condition",
@@ -138,8 +125,7 @@ pub(crate) fn top_level(nodes: &[Arc<Node>]) -> Vec<(&'static str, Data)> {
     let Some(caller) = nodes.first().map(|node| Arc::clone(&node.caller)) else { return Vec::new() };
     let (for_sync, for_retry) = (Arc::clone(&caller), caller);
     let sync = Function::taking(SYNCHRONIZE, move |bound| {
-        let timeout = timeout_of(&for_sync, bound.value("timeout"))
-            .ok_or_else(|| bound.refuse("timeout", "must be a duration, such as `10.seconds`"))?;
+        let timeout = bound.duration_within("timeout", &for_sync)?;
         synchronize_topology(SYNCHRONIZE.path, &for_sync, timeout).map(|()| Data::None)
     });
     let retry = Function::taking(RETRY, move |bound| retry_until_true(&for_retry, bound));

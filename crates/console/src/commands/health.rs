@@ -158,7 +158,7 @@ fn client_of(node: &Node) -> StatusServiceClient<Channel> {
 }
 
 /// The node's status; `None` when it is not initialized.
-pub(super) fn node_status(call: &Call<'_>) -> Result<Option<wire::node_status::Status>, Failure> {
+fn node_status(call: &Call<'_>) -> Result<Option<wire::node_status::Status>, Failure> {
     status_of(&call.node, call.spec.path)
 }
 
@@ -187,10 +187,12 @@ pub(super) fn synchronize(call: &Call<'_>) -> Result<(), Failure> {
 }
 
 pub(super) fn await_idle(call: &Call<'_>, timeout: Duration) -> Result<(), Failure> {
-    wait_until(call, timeout, "to have no topology transactions under way", || {
-        Ok(node_status(call)?.is_none_or(|status| queues_idle(&status)))
-    })
-    .map(|_| ())
+    wait_until(call, timeout, "to have no topology transactions under way", || is_idle(call)).map(|_| ())
+}
+
+/// Whether no topology transaction of the node is under way.
+pub(super) fn is_idle(call: &Call<'_>) -> Result<bool, Failure> {
+    Ok(node_status(call)?.is_none_or(|status| queues_idle(&status)))
 }
 
 fn is_initialized(call: &Call<'_>) -> Result<bool, Failure> {

@@ -4,7 +4,7 @@ use cantle_proto::topology::admin::v0 as wire;
 use cantle_proto::topology::admin::v0::initialization_service_client::InitializationServiceClient;
 use cantle_types::{MemberCode, UniqueIdentifier};
 
-use crate::command::{Call, Kinds, Spec, Style, required};
+use crate::command::{Call, Kinds, Spec, Style, node_of, required};
 use crate::failure::Failure;
 use crate::node::NodeKind;
 use crate::value::{Data, domain_id, member_id, participant_id, uid_data};
@@ -93,6 +93,15 @@ pub(super) fn identity(call: &Call<'_>) -> Result<UniqueIdentifier, Failure> {
             call.node.name
         ))
     })
+}
+
+/// The unique identifier that an argument is, or that of the node that it is.
+pub(super) fn identity_of(call: &Call<'_>, name: &str, kinds: Kinds) -> Result<UniqueIdentifier, Failure> {
+    if node_of(call.value(name)).is_some() {
+        let node = call.node(name, kinds)?;
+        return identity(&call.at(&node));
+    }
+    call.uid(name)
 }
 
 fn init_id(call: &Call<'_>) -> Result<Data, Failure> {

@@ -224,7 +224,7 @@ pub(super) fn signing_key_of(call: &Call<'_>) -> Result<Option<KeyRecord>, Failu
     let wanted = signing_key_name(&call.node);
     let index = keys.iter().position(|key| key.name == wanted).or_else(|| keys.len().checked_sub(1));
     let key = index.map(|index| keys.swap_remove(index)).and_then(|key| key.public_key?.key);
-    Ok(key.and_then(|key| public_key(key).downcast::<KeyRecord>().cloned()))
+    Ok(key.map(KeyRecord::new))
 }
 
 /// The same, or a new one.
@@ -232,8 +232,8 @@ pub(super) fn signing_key_or_new(call: &Call<'_>) -> Result<KeyRecord, Failure> 
     if let Some(key) = signing_key_of(call)? {
         return Ok(key);
     }
-    let key = signing(new_signing_key(call, signing_key_name(&call.node), 0)?);
-    key.downcast::<KeyRecord>().cloned().ok_or_else(|| no_key(call))
+    let key = new_signing_key(call, signing_key_name(&call.node), 0)?;
+    Ok(KeyRecord::new(crypto::public_key::Key::SigningPublicKey(key)))
 }
 
 /// Canton's name for it.

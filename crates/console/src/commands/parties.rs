@@ -112,10 +112,6 @@ fn results(
     Ok(call.ask(client.list_parties(request))?.results)
 }
 
-fn party_data(party: &str) -> Data {
-    party.parse().map_or_else(|_| Data::text(party), |uid| ids::party_id(&uid))
-}
-
 fn list(call: &Call<'_>, filter_participant: String) -> Result<Data, Failure> {
     let results = results(call, filter_participant)?.into_iter().map(|found| {
         let participants = found.participants.into_iter().map(|hosting| {
@@ -133,8 +129,10 @@ fn list(call: &Call<'_>, filter_participant: String) -> Result<Data, Failure> {
             let fields = vec![("participant", participant), ("domains", Data::list(domains.collect()))];
             Data::object(Record::new("ParticipantDomains", fields))
         });
-        let fields =
-            vec![("party", party_data(&found.party)), ("participants", Data::list(participants.collect()))];
+        let fields = vec![
+            ("party", mapping::party(&found.party)),
+            ("participants", Data::list(participants.collect())),
+        ];
         Data::object(Record::new("ListPartiesResult", fields))
     });
     Ok(Data::list(results.collect()))
@@ -143,7 +141,7 @@ fn list(call: &Call<'_>, filter_participant: String) -> Result<Data, Failure> {
 fn find(call: &Call<'_>) -> Result<Data, Failure> {
     let found = results(call, String::new())?;
     match found.as_slice() {
-        [only] => Ok(party_data(&only.party)),
+        [only] => Ok(mapping::party(&only.party)),
         [] => Err(call.refuse("filterParty", format!("finds no party that {} knows", call.node.name))),
         _ => Err(call.refuse("filterParty", "finds several parties: write more of the name")),
     }

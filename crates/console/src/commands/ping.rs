@@ -5,8 +5,8 @@ use std::time::Duration;
 use cantle_proto::participant::admin::v0 as wire;
 use cantle_proto::participant::admin::v0::ping_service_client::PingServiceClient;
 
-use super::identity::identity;
-use crate::command::{Call, Default, Kinds, Param, Spec, Style, node_of, optional, required};
+use super::identity::identity_of;
+use crate::command::{Call, Default, Kinds, Param, Spec, Style, optional, required};
 use crate::failure::Failure;
 use crate::value::{Data, duration};
 
@@ -29,7 +29,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         run: |call| match ping(call)? {
             Answer::Time(millis) => Ok(duration::millis(millis)),
             Answer::Failed(reason) => {
-                let target = target(call)?;
+                let target = identity_of(call, "participantId", Kinds::PARTICIPANT)?;
                 Err(Failure::value(format!(
                     "{}: unable to ping {target} within {} s{reason}",
                     call.node.name,
@@ -58,19 +58,10 @@ enum Answer {
     Failed(String),
 }
 
-/// The participant's unique identifier.
-fn target(call: &Call<'_>) -> Result<String, Failure> {
-    if node_of(call.value("participantId")).is_some() {
-        let node = call.node("participantId", Kinds::PARTICIPANT)?;
-        return Ok(identity(&call.at(&node))?.to_string());
-    }
-    Ok(call.uid("participantId")?.to_string())
-}
-
 fn ping(call: &Call<'_>) -> Result<Answer, Failure> {
     let timeout = call.duration("timeout")?;
     let request = wire::PingRequest {
-        target_parties: vec![target(call)?],
+        target_parties: vec![identity_of(call, "participantId", Kinds::PARTICIPANT)?.to_string()],
         validators: Vec::new(),
         timeout_milliseconds: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
         levels: 0,

@@ -16,12 +16,13 @@ use super::keys_secret::{
     client as vault_client, new_encryption_key, new_signing_key, private_keys, register_encryption,
     register_signing,
 };
+use super::setup::accept_existing;
 use super::topology_authorize::{ADD, REMOVE, authorize_owner_to_key};
 use super::topology_list::owner_to_key_mappings;
 use crate::command::{Call, Default, Kinds, Param, Spec, Style, floating, optional, required};
 use crate::failure::Failure;
 use crate::node::Node;
-use crate::value::{Data, KeyRecord, ids};
+use crate::value::{Data, KeyRecord};
 
 const MANAGER: Param = floating("domainManagerRef", "domain manager");
 const FINGERPRINT: Param = required("fingerprint", "Fingerprint");
@@ -226,19 +227,26 @@ fn swap(call: &Call<'_>, current: &Current, new: &Data) -> Result<(), Failure> {
             public_key: key.wire().encode_to_vec(),
             name: format!("{}-rotated", call.node.name),
         };
-        match there.ask(vault_client(&manager).import_public_key(request)) {
-            Ok(_) | Err(Failure::Node { code: "ALREADY_EXISTS", .. }) => {}
-            Err(failure) => return Err(failure),
+        accept_existing(there.ask(vault_client(&manager).import_public_key(request)).map(|_| ()))?;
+    }
+    exchange(&there, &current.owners, current.fingerprint(), key.fingerprint(), current.purpose())
+}
+
+/// Maps the new key to the owners, and no longer the old one once that has spread.
+fn exchange(
+    call: &Call<'_>,
+    owners: &[Member],
+    old: &str,
+    new: &str,
+    purpose: crypto::KeyPurpose,
+) -> Result<(), Failure> {
+    for (change, fingerprint) in [(ADD, new), (REMOVE, old)] {
+        for owner in owners {
+            authorize_owner_to_key(call, change, owner, fingerprint.to_owned(), purpose)?;
         }
+        await_idle(call, call.node.caller.deadline)?;
     }
-    for owner in &current.owners {
-        authorize_owner_to_key(&there, ADD, owner, key.fingerprint().to_owned(), current.purpose())?;
-    }
-    await_idle(&there, call.node.caller.deadline)?;
-    for owner in &current.owners {
-        authorize_owner_to_key(&there, REMOVE, owner, current.fingerprint().to_owned(), current.purpose())?;
-    }
-    await_idle(&there, call.node.caller.deadline)
+    Ok(())
 }
 
 fn rotate_all(call: &Call<'_>) -> Result<Data, Failure> {
@@ -262,18 +270,9 @@ fn rotate_given(call: &Call<'_>) -> Result<Data, Failure> {
         })
     };
     let (current, new) = (key("currentKey")?, key("newKey")?);
-    let purpose = |key: &KeyRecord| match key.wire().key {
-        Some(crypto::public_key::Key::EncryptionPublicKey(_)) => crypto::KeyPurpose::EncryptionKeyPurpose,
-        _ => crypto::KeyPurpose::SigningKeyPurpose,
-    };
-    if purpose(current) != purpose(new) {
+    if current.key_purpose() != new.key_purpose() {
         return Err(call.refuse("newKey", "has another purpose than the current key"));
     }
-    let owner =
-        ids::member(call.value("owner")).map_err(|failure| call.refuse("owner", failure.to_string()))?;
-    authorize_owner_to_key(call, ADD, &owner, new.fingerprint().to_owned(), purpose(new))?;
-    await_idle(call, call.node.caller.deadline)?;
-    authorize_owner_to_key(call, REMOVE, &owner, current.fingerprint().to_owned(), purpose(current))?;
-    await_idle(call, call.node.caller.deadline)?;
-    Ok(Data::None)
+    let owners = [call.member("owner")?];
+    exchange(call, &owners, current.fingerprint(), new.fingerprint(), new.key_purpose()).map(|()| Data::None)
 }

@@ -12,11 +12,13 @@ use cantle_proto::topology::admin::v0 as topology;
 
 use super::MAX_ANSWER;
 use super::health::{PAUSE, synchronize};
-use super::identity::identity;
+use super::identity::{identity, identity_of};
 use super::topology_authorize::{ADD, change_parameters, changing, permission, trust_level, write_client};
-use super::topology_list::{head_state, is_active_on, participant_state_results, read_client};
+use super::topology_list::{
+    head_state, is_active_on, participant_state_results, participant_states, read_client,
+};
 use super::topology_parameters::wire_of;
-use crate::command::{Call, Default, Kinds, Param, Spec, Style, node_of, optional, required};
+use crate::command::{Call, Default, Kinds, Param, Spec, Style, optional, required};
 use crate::failure::Failure;
 use crate::value::parameters::StaticParameters;
 use crate::value::time::time_data;
@@ -34,12 +36,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         style: Style::Command,
         params: &[],
         run: |call| {
-            let request = topology::ListParticipantDomainStateRequest {
-                base_query: Some(head_state("Authorized".to_owned())),
-                ..topology::ListParticipantDomainStateRequest::default()
-            };
-            let answer = call.ask(read_client(call).list_participant_domain_state(request))?;
-            let states = answer.results.into_iter().filter(|found| {
+            let query = head_state("Authorized".to_owned());
+            let states = participant_states(call, String::new(), String::new(), query)?;
+            let states = states.into_iter().filter(|found| {
                 found.item.as_ref().is_some_and(|item| item.side != protocol::RequestSide::To as i32)
             });
             Ok(participant_state_results(states))
@@ -65,7 +64,8 @@ pub(super) const COMMANDS: &[Spec] = &[
         style: Style::Command,
         params: &[required("participantId", "ParticipantId")],
         run: |call| {
-            let (domain, participant) = (identity(call)?.to_string(), participant(call, "participantId")?);
+            let domain = identity(call)?.to_string();
+            let participant = identity_of(call, "participantId", Kinds::PARTICIPANT)?.to_string();
             is_active_on(call, &domain, &participant).map(Data::Bool)
         },
         doc: "Whether a participant can use the domain.",
@@ -230,22 +230,13 @@ pub(super) fn static_parameters(call: &Call<'_>) -> Result<StaticParameters, Fai
     }
 }
 
-/// A participant's unique identifier, from its id or its node.
-fn participant(call: &Call<'_>, name: &str) -> Result<String, Failure> {
-    if node_of(call.value(name)).is_some() {
-        let node = call.node(name, Kinds::PARTICIPANT)?;
-        return Ok(identity(&call.at(&node))?.to_string());
-    }
-    Ok(call.uid(name)?.to_string())
-}
-
 fn set_state(call: &Call<'_>) -> Result<Data, Failure> {
     let authorization = topology::AuthorizationData { replace_existing: true, ..changing(call, ADD)? };
     let request = topology::ParticipantDomainStateAuthorization {
         authorization: Some(authorization),
         side: protocol::RequestSide::From as i32,
         domain: identity(call)?.to_string(),
-        participant: participant(call, "participant")?,
+        participant: identity_of(call, "participant", Kinds::PARTICIPANT)?.to_string(),
         permission: permission(call)? as i32,
         trust_level: trust_level(call)? as i32,
     };

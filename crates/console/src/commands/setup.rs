@@ -6,7 +6,6 @@ mod bootstrap;
 mod onboard;
 
 use cantle_proto::crypto::admin::v0 as vault;
-use cantle_proto::crypto::v0 as crypto;
 use cantle_proto::domain::admin::v0 as wire;
 use cantle_proto::domain::admin::v0::domain_initialization_service_client::DomainInitializationServiceClient;
 use cantle_proto::protocol::v0 as protocol;
@@ -51,7 +50,8 @@ pub(super) const COMMANDS: &[Spec] = &[
         style: Style::Command,
         params: &[required("mediatorId", "MediatorId")],
         run: |call| {
-            onboard::set_mediator(call, ADD, &call.uid("mediatorId")?, false)?;
+            let mediator = call.uid("mediatorId")?;
+            onboard::set_mediator(call, ADD, &identity(call)?, &mediator, false)?;
             await_idle(call, call.node.caller.deadline).map(|()| Data::None)
         },
         doc: "Lets a mediator serve the domain again after offboard_mediator.",
@@ -124,15 +124,12 @@ pub(super) fn authorize_key(
         vault::ImportPublicKeyRequest { public_key: key.wire().encode_to_vec(), name: name.to_owned() };
     // The manager's own key may serve another member, too: it is known already.
     accept_existing(call.ask(vault_client(&call.node).import_public_key(request)).map(|_| ()))?;
-    let purpose = match key.wire().key {
-        Some(crypto::public_key::Key::EncryptionPublicKey(_)) => crypto::KeyPurpose::EncryptionKeyPurpose,
-        _ => crypto::KeyPurpose::SigningKeyPurpose,
-    };
-    accept_existing(authorize_owner_to_key(call, ADD, owner, key.fingerprint().to_owned(), purpose))
+    let fingerprint = key.fingerprint().to_owned();
+    accept_existing(authorize_owner_to_key(call, ADD, owner, fingerprint, key.key_purpose()))
 }
 
 /// What is there already is as good as new: these commands may be repeated.
-fn accept_existing(outcome: Result<(), Failure>) -> Result<(), Failure> {
+pub(super) fn accept_existing(outcome: Result<(), Failure>) -> Result<(), Failure> {
     match outcome {
         Err(Failure::Node { code: "ALREADY_EXISTS", .. }) => Ok(()),
         other => other,
@@ -150,6 +147,16 @@ fn add_mediator_state(
         replace_existing: true,
         ..topology::AuthorizationData::default()
     };
+    authorize_mediator_state(call, domain, mediator, authorization)
+}
+
+/// Changes a mediator's state; one that is so already is as good.
+fn authorize_mediator_state(
+    call: &Call<'_>,
+    domain: &UniqueIdentifier,
+    mediator: &UniqueIdentifier,
+    authorization: topology::AuthorizationData,
+) -> Result<(), Failure> {
     let request = topology::MediatorDomainStateAuthorization {
         authorization: Some(authorization),
         side: protocol::RequestSide::Both as i32,

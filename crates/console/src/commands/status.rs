@@ -50,6 +50,18 @@ enum Answer<T> {
     Failed(String),
 }
 
+/// The answer in the response of a kind's status service; the responses differ in their types alone.
+macro_rules! answer {
+    ($kind:ident, $found:expr) => {
+        match $found {
+            Some($kind::Status(status)) => Answer::Status(status),
+            Some($kind::Unavailable(not)) => Answer::NotInitialized(not.active),
+            Some($kind::Failure(failure)) => Answer::Failed(failure.error_message),
+            None => Answer::NotInitialized(false),
+        }
+    };
+}
+
 /// How a node is.
 pub(super) fn of_node(node: &Node, command: &str) -> Result<Data, Failure> {
     let asked = match node.kind {
@@ -200,13 +212,7 @@ fn participant_status(node: &Node, command: &str) -> Result<Data, Failure> {
     use participant::participant_status_response::Kind;
     let mut client = ParticipantStatusServiceClient::new(node.channel.clone());
     let answer = node.ask(command, client.participant_status(participant::ParticipantStatusRequest {}))?;
-    let answer = match answer.kind {
-        Some(Kind::Status(status)) => Answer::Status(status),
-        Some(Kind::Unavailable(not)) => Answer::NotInitialized(not.active),
-        Some(Kind::Failure(failure)) => Answer::Failed(failure.error_message),
-        None => Answer::NotInitialized(false),
-    };
-    answered(node, answer, |status| {
+    answered(node, answer!(Kind, answer.kind), |status| {
         let mut report = Report::default();
         let healthy = status.connected_domains.iter().filter(|domain| domain.healthy);
         let unhealthy = status.connected_domains.iter().filter(|domain| !domain.healthy);
@@ -230,13 +236,8 @@ fn participant_status(node: &Node, command: &str) -> Result<Data, Failure> {
 fn domain_status(node: &Node, command: &str) -> Result<Data, Failure> {
     use domain::domain_status_response::Kind;
     let mut client = DomainStatusServiceClient::new(node.channel.clone());
-    let answer = match node.ask(command, client.domain_status(domain::DomainStatusRequest {}))?.kind {
-        Some(Kind::Status(status)) => Answer::Status(status),
-        Some(Kind::Unavailable(not)) => Answer::NotInitialized(not.active),
-        Some(Kind::Failure(failure)) => Answer::Failed(failure.error_message),
-        None => Answer::NotInitialized(false),
-    };
-    answered(node, answer, |status| {
+    let answer = node.ask(command, client.domain_status(domain::DomainStatusRequest {}))?;
+    answered(node, answer!(Kind, answer.kind), |status| {
         let mut report = Report::default();
         sequencing(&mut report, status.sequencer, status.connected_participants_uid);
         common(node.kind, status.common_status.unwrap_or_default(), &mut report);
@@ -249,13 +250,7 @@ fn manager_status(node: &Node, command: &str) -> Result<Data, Failure> {
     use domain::domain_manager_status_response::Kind;
     let mut client = DomainManagerStatusServiceClient::new(node.channel.clone());
     let answer = node.ask(command, client.domain_manager_status(domain::DomainManagerStatusRequest {}))?;
-    let answer = match answer.kind {
-        Some(Kind::Status(status)) => Answer::Status(status),
-        Some(Kind::Unavailable(not)) => Answer::NotInitialized(not.active),
-        Some(Kind::Failure(failure)) => Answer::Failed(failure.error_message),
-        None => Answer::NotInitialized(false),
-    };
-    answered(node, answer, |status| {
+    answered(node, answer!(Kind, answer.kind), |status| {
         let mut report = Report::default();
         common(node.kind, status.common_status.unwrap_or_default(), &mut report);
         version_line(&mut report, status.protocol_version);
@@ -266,13 +261,8 @@ fn manager_status(node: &Node, command: &str) -> Result<Data, Failure> {
 fn sequencer_status(node: &Node, command: &str) -> Result<Data, Failure> {
     use domain::sequencer_status_response::Kind;
     let mut client = SequencerStatusServiceClient::new(node.channel.clone());
-    let answer = match node.ask(command, client.sequencer_status(domain::SequencerStatusRequest {}))?.kind {
-        Some(Kind::Status(status)) => Answer::Status(status),
-        Some(Kind::Unavailable(not)) => Answer::NotInitialized(not.active),
-        Some(Kind::Failure(failure)) => Answer::Failed(failure.error_message),
-        None => Answer::NotInitialized(false),
-    };
-    answered(node, answer, |status| {
+    let answer = node.ask(command, client.sequencer_status(domain::SequencerStatusRequest {}))?;
+    answered(node, answer!(Kind, answer.kind), |status| {
         let mut report = Report::default();
         domain_line(&mut report, &status.domain_id);
         sequencing(&mut report, status.sequencer, status.connected_participants_uid);
@@ -292,13 +282,8 @@ fn sequencer_status(node: &Node, command: &str) -> Result<Data, Failure> {
 fn mediator_status(node: &Node, command: &str) -> Result<Data, Failure> {
     use domain::mediator_status_response::Kind;
     let mut client = MediatorStatusServiceClient::new(node.channel.clone());
-    let answer = match node.ask(command, client.mediator_status(domain::MediatorStatusRequest {}))?.kind {
-        Some(Kind::Status(status)) => Answer::Status(status),
-        Some(Kind::Unavailable(not)) => Answer::NotInitialized(not.active),
-        Some(Kind::Failure(failure)) => Answer::Failed(failure.error_message),
-        None => Answer::NotInitialized(false),
-    };
-    answered(node, answer, |status| {
+    let answer = node.ask(command, client.mediator_status(domain::MediatorStatusRequest {}))?;
+    answered(node, answer!(Kind, answer.kind), |status| {
         let mut report = Report::default();
         domain_line(&mut report, &status.domain_id);
         common(node.kind, status.common_status.unwrap_or_default(), &mut report);

@@ -115,6 +115,7 @@ pub(super) const COMMANDS: &[Spec] = &[
                 call,
                 call.optional_text("filterDomain")?,
                 call.optional_text("filterParticipant")?,
+                query(call)?,
             )?;
             Ok(participant_state_results(states.into_iter()))
         },
@@ -241,11 +242,9 @@ pub(super) fn base_query(call: &Call<'_>, filter_signed_key: String) -> Result<w
     })
 }
 
-fn query(call: &Call<'_>) -> Result<Option<wire::BaseQuery>, Failure> {
-    if !call.has("filterStore") {
-        return Ok(Some(head_state(String::new())));
-    }
-    base_query(call, call.optional_text("filterSigningKey")?).map(Some)
+/// The query of the lists that filter by the key that signed.
+pub(super) fn query(call: &Call<'_>) -> Result<wire::BaseQuery, Failure> {
+    base_query(call, call.optional_text("filterSigningKey")?)
 }
 
 /// The current state of a store.
@@ -323,7 +322,7 @@ fn targets(call: &Call<'_>, key: &str) -> Result<bool, Failure> {
 
 fn namespace_delegations(call: &Call<'_>) -> Result<Data, Failure> {
     let request = wire::ListNamespaceDelegationRequest {
-        base_query: query(call)?,
+        base_query: Some(query(call)?),
         filter_namespace: call.optional_text("filterNamespace")?,
     };
     let answer = call.ask(read_client(call).list_namespace_delegation(request))?;
@@ -340,7 +339,7 @@ fn namespace_delegations(call: &Call<'_>) -> Result<Data, Failure> {
 
 fn identifier_delegations(call: &Call<'_>) -> Result<Data, Failure> {
     let request = wire::ListIdentifierDelegationRequest {
-        base_query: query(call)?,
+        base_query: Some(query(call)?),
         filter_uid: call.optional_text("filterUid")?,
     };
     let answer = call.ask(read_client(call).list_identifier_delegation(request))?;
@@ -361,7 +360,7 @@ fn list_owner_to_key(call: &Call<'_>) -> Result<Data, Failure> {
         wire::list_owner_to_key_mapping_request::FilterKeyPurpose { value }
     });
     let request = wire::ListOwnerToKeyMappingRequest {
-        base_query: query(call)?,
+        base_query: Some(query(call)?),
         filter_key_owner_type: call.optional_text("filterKeyOwnerType")?,
         filter_key_owner_uid: call.optional_text("filterKeyOwnerUid")?,
         filter_key_purpose: purpose,
@@ -404,7 +403,7 @@ fn party_to_participant(call: &Call<'_>) -> Result<Data, Failure> {
         Ok(index.and_then(|index| i32::try_from(index + 1).ok()))
     };
     let request = wire::ListPartyToParticipantRequest {
-        base_query: query(call)?,
+        base_query: Some(query(call)?),
         filter_party: call.optional_text("filterParty")?,
         filter_participant: call.optional_text("filterParticipant")?,
         filter_request_side: number("filterRequestSide", "RequestSide")?
@@ -420,12 +419,14 @@ fn party_to_participant(call: &Call<'_>) -> Result<Data, Failure> {
     Ok(Data::list(items.collect()))
 }
 
-fn participant_states(
+/// The states of participants that a query finds.
+pub(super) fn participant_states(
     call: &Call<'_>,
     filter_domain: String,
     filter_participant: String,
+    query: wire::BaseQuery,
 ) -> Result<Vec<wire::list_participant_domain_state_result::Result>, Failure> {
-    let base_query = query(call)?;
+    let base_query = Some(query);
     let request = wire::ListParticipantDomainStateRequest { base_query, filter_domain, filter_participant };
     Ok(call.ask(read_client(call).list_participant_domain_state(request))?.results)
 }
@@ -448,14 +449,10 @@ fn is_active(call: &Call<'_>) -> Result<Data, Failure> {
 
 /// Whether both sides let a participant use a domain, as the node sees that domain; a state that disables it wins.
 pub(super) fn is_active_on(call: &Call<'_>, domain: &str, participant: &str) -> Result<bool, Failure> {
-    let request = wire::ListParticipantDomainStateRequest {
-        base_query: Some(head_state(domain.to_owned())),
-        filter_domain: domain.to_owned(),
-        filter_participant: participant.to_owned(),
-    };
-    let answer = call.ask(read_client(call).list_participant_domain_state(request))?;
+    let query = head_state(domain.to_owned());
+    let states = participant_states(call, domain.to_owned(), participant.to_owned(), query)?;
     let (mut from, mut to) = (false, false);
-    for state in answer.results.into_iter().filter_map(|found| found.item) {
+    for state in states.into_iter().filter_map(|found| found.item) {
         if state.domain != domain || state.participant != participant {
             continue;
         }
@@ -471,7 +468,7 @@ pub(super) fn is_active_on(call: &Call<'_>, domain: &str, participant: &str) -> 
 
 fn mediator_states(call: &Call<'_>) -> Result<Data, Failure> {
     let request = wire::ListMediatorDomainStateRequest {
-        base_query: query(call)?,
+        base_query: Some(query(call)?),
         filter_domain: call.optional_text("filterDomain")?,
         filter_mediator: call.optional_text("filterMediator")?,
     };
@@ -485,7 +482,7 @@ fn mediator_states(call: &Call<'_>) -> Result<Data, Failure> {
 
 fn vetted_packages(call: &Call<'_>) -> Result<Data, Failure> {
     let request = wire::ListVettedPackagesRequest {
-        base_query: query(call)?,
+        base_query: Some(query(call)?),
         filter_participant: call.optional_text("filterParticipant")?,
     };
     let answer = call.ask(read_client(call).list_vetted_packages(request))?;
@@ -498,7 +495,7 @@ fn vetted_packages(call: &Call<'_>) -> Result<Data, Failure> {
 
 fn check_only_packages(call: &Call<'_>) -> Result<Data, Failure> {
     let request = wire::ListCheckOnlyPackagesRequest {
-        base_query: query(call)?,
+        base_query: Some(query(call)?),
         filter_participant: call.optional_text("filterParticipant")?,
     };
     let answer = call.ask(read_client(call).list_check_only_packages(request))?;
@@ -511,7 +508,7 @@ fn check_only_packages(call: &Call<'_>) -> Result<Data, Failure> {
 
 fn legal_identity_claims(call: &Call<'_>) -> Result<Data, Failure> {
     let request = wire::ListSignedLegalIdentityClaimRequest {
-        base_query: query(call)?,
+        base_query: Some(query(call)?),
         filter_uid: call.optional_text("filterUid")?,
     };
     let answer = call.ask(read_client(call).list_signed_legal_identity_claim(request))?;

@@ -2,7 +2,7 @@
 
 use cantle_proto::topology::admin::v0 as wire;
 
-use super::health::{await_idle, node_status, queues_idle};
+use super::health::{await_idle, is_idle};
 use super::topology_authorize::write_client;
 use super::topology_list::{
     FILTER_OPERATION, PROTOCOL_VERSION, TIME_QUERY, USE_STATE_STORE, base_query, read_client,
@@ -77,10 +77,6 @@ pub(super) const COMMANDS: &[Spec] = &[
         doc: "Waits until no topology transaction is under way.",
     },
 ];
-
-fn is_idle(call: &Call<'_>) -> Result<bool, Failure> {
-    Ok(node_status(call)?.is_none_or(|status| queues_idle(&status)))
-}
 
 fn list_all(call: &Call<'_>) -> Result<Data, Failure> {
     Ok(Data::object(

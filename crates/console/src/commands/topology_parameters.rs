@@ -3,7 +3,7 @@
 use cantle_proto::topology::admin::v0 as wire;
 use wire::list_domain_parameters_changes_result::result::Parameters;
 
-use super::topology_list::{base_query, head_state, read_client, result};
+use super::topology_list::{head_state, query, read_client, result};
 use crate::command::Call;
 use crate::failure::Failure;
 use crate::value::{Data, Record, parameters};
@@ -12,7 +12,7 @@ use crate::value::{Data, Record, parameters};
 pub(super) fn list(call: &Call<'_>, domain: Option<String>) -> Result<Vec<Data>, Failure> {
     let query = match domain {
         Some(domain) => head_state(domain),
-        None => base_query(call, call.optional_text("filterSigningKey")?)?,
+        None => query(call)?,
     };
     let request = wire::ListDomainParametersChangesRequest { base_query: Some(query) };
     let answer = call.ask(read_client(call).list_domain_parameters_changes(request))?;

@@ -101,6 +101,12 @@ impl Connection {
         rest.iter().try_fold(first.clone(), Self::joined)
     }
 
+    /// All endpoints of what stands for connections as one sequencer.
+    pub(crate) fn merged_from(items: &[Data]) -> Result<Self, Failure> {
+        let connections = items.iter().map(Self::from_data).collect::<Result<Vec<_>, _>>()?;
+        Self::merged(&connections)
+    }
+
     /// A connection, an address, or a node that serves one.
     pub(crate) fn from_data(data: &Data) -> Result<Self, Failure> {
         if let Some(connection) = data.downcast::<Self>() {
@@ -260,8 +266,7 @@ impl Connections {
             return Ok(connections.clone());
         }
         if let Data::List(items) = data {
-            let connections = items.iter().map(Connection::from_data).collect::<Result<Vec<_>, _>>()?;
-            return Connection::merged(&connections).map(Self::single);
+            return Connection::merged_from(items).map(Self::single);
         }
         Connection::from_data(data).map(Self::single)
     }

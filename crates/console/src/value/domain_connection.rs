@@ -80,14 +80,8 @@ fn record(
 /// What the admin API knows of a registered domain.
 pub(crate) fn from_wire(config: wire::DomainConnectionConfig) -> Result<Data, Failure> {
     let connections = Connections::from_wire(config.sequencer_connections, config.sequencer_trust_threshold)?;
-    let domain_id = match config.domain_id.parse() {
-        Ok(uid) => Data::Some(std::sync::Arc::new(domain_id(&uid))),
-        Err(_) => Data::None,
-    };
-    let delay = |delay| match duration::from_wire(delay) {
-        Data::None => Data::None,
-        known => Data::Some(std::sync::Arc::new(known)),
-    };
+    let domain_id = Data::option(config.domain_id.parse().ok().map(|uid| domain_id(&uid)));
+    let delay = |delay: Option<_>| Data::option(delay.map(|delay| duration::from_wire(Some(delay))));
     let delays = [delay(config.initial_retry_delay), delay(config.max_retry_delay)];
     let tracker = config.time_tracker.map_or(Data::None, tracker_data);
     let connections = connections.map_or(Data::None, Data::object);
@@ -113,17 +107,13 @@ pub(crate) fn alias_of(data: &Data) -> Option<String> {
     ids::text_of(data.downcast::<Record>()?.field("domain")?)
 }
 
-fn given(data: &Data) -> &Data {
-    if let Data::Some(inner) = data { inner } else { data }
-}
-
 /// Reads a script's configuration.
 pub(crate) fn to_wire(data: &Data) -> Result<wire::DomainConnectionConfig, Failure> {
     let record = data
         .downcast::<Record>()
         .filter(|record| record.type_name() == KIND)
         .ok_or_else(|| Failure::value(format!("must be a {KIND}, found: {}", data.kind())))?;
-    let field = |name: &'static str| given(record.field(name).unwrap_or(&Data::None));
+    let field = |name: &'static str| record.field(name).unwrap_or(&Data::None).given();
     let wrong = |name: &'static str, cause: String| Failure::value(format!("{KIND}: `{name}` {cause}"));
     let alias = ids::text_of(field("domain"))
         .filter(|alias| !alias.is_empty())
@@ -180,7 +170,7 @@ pub(crate) fn tracker_to_wire(data: &Data) -> Result<Option<time_wire::DomainTim
         .downcast::<Record>()
         .filter(|record| record.type_name() == TRACKER)
         .ok_or_else(|| Failure::value(format!("must be a {TRACKER}, found: {}", data.kind())))?;
-    let span = |name: &'static str| match given(record.field(name).unwrap_or(&Data::None)) {
+    let span = |name: &'static str| match record.field(name).unwrap_or(&Data::None).given() {
         Data::None => Ok(None),
         data => duration::to_wire(data).map(Some),
     };

@@ -10,6 +10,7 @@ use prost::Message;
 
 use super::companion::enum_constant;
 use super::files::write_function;
+use super::record::fields_text;
 use super::{Data, Instance, Record, fingerprint};
 use crate::failure::Failure;
 
@@ -19,7 +20,7 @@ pub(crate) struct KeyRecord(wire::public_key::Key);
 
 /// The key of a message.
 pub(crate) fn public_key(key: wire::public_key::Key) -> Data {
-    Data::object(KeyRecord(key))
+    Data::object(KeyRecord::new(key))
 }
 
 /// A key with its name: what the list commands give. All of the key's attributes are its own, too.
@@ -34,12 +35,15 @@ pub(crate) fn public_key_with_name(
     fields.push(("publicKey", Data::object(record)));
     fields.extend(more);
     let shown = fields.iter().filter(|(name, _)| !matches!(*name, "fingerprint" | "publicKey" | "format"));
-    let shown: Vec<String> =
-        shown.map(|(name, data)| format!("{name} = {}", super::record::shown(data))).collect();
-    Some(Data::object(Record::shown(kind, format!("{kind}({})", shown.join(", ")), fields)))
+    let text = fields_text(kind, shown);
+    Some(Data::object(Record::shown(kind, text, fields)))
 }
 
 impl KeyRecord {
+    pub(crate) fn new(key: wire::public_key::Key) -> Self {
+        Self(key)
+    }
+
     /// The message.
     pub(crate) fn wire(&self) -> wire::PublicKey {
         wire::PublicKey { key: Some(self.0.clone()) }
@@ -67,6 +71,15 @@ impl KeyRecord {
 
     fn is_signing(&self) -> bool {
         matches!(self.0, wire::public_key::Key::SigningPublicKey(_))
+    }
+
+    /// What it is for, as the admin API says it.
+    pub(crate) fn key_purpose(&self) -> wire::KeyPurpose {
+        if self.is_signing() {
+            wire::KeyPurpose::SigningKeyPurpose
+        } else {
+            wire::KeyPurpose::EncryptionKeyPurpose
+        }
     }
 
     fn purpose(&self) -> Data {
@@ -136,9 +149,7 @@ impl Instance for KeyRecord {
     fn text(&self) -> String {
         let fields =
             [("id", fingerprint(self.fingerprint())), ("format", self.format()), ("scheme", self.scheme())];
-        let fields: Vec<String> =
-            fields.iter().map(|(name, data)| format!("{name} = {}", super::record::shown(data))).collect();
-        format!("{}({})", self.kind(), fields.join(", "))
+        fields_text(&self.kind(), &fields)
     }
 
     fn attr(&self, name: &str) -> Result<Option<Data>, Failure> {

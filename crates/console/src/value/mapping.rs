@@ -25,6 +25,10 @@ pub(crate) fn participant(text: &str) -> Data {
     of_uid(text, ids::participant_id)
 }
 
+pub(crate) fn party(text: &str) -> Data {
+    of_uid(text, ids::party_id)
+}
+
 fn signing_key(key: Option<crypto::SigningPublicKey>) -> Data {
     key.map_or(Data::None, |key| public_key(crypto::public_key::Key::SigningPublicKey(key)))
 }
@@ -83,7 +87,7 @@ pub(crate) fn owner_to_key_mapping(item: wire::OwnerToKeyMapping) -> Data {
 pub(crate) fn party_to_participant(item: wire::PartyToParticipant) -> Data {
     let fields = vec![
         ("side", side(item.side)),
-        ("party", of_uid(&item.party, ids::party_id)),
+        ("party", party(&item.party)),
         ("participant", ids::member_data(&item.participant)),
         ("permission", permission(item.permission)),
     ];

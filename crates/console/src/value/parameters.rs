@@ -7,6 +7,7 @@ use cantle_proto::protocol::{v0, v1, v2};
 use prost::Message;
 
 use super::files::{read_function, write_function};
+use super::record::fields_text;
 use super::{Data, Function, Instance, Record, duration, enum_constant};
 use crate::command::{Bound, Signature, required};
 use crate::failure::Failure;
@@ -106,10 +107,7 @@ impl Instance for StaticParameters {
     }
 
     fn text(&self) -> String {
-        let fields = self.fields();
-        let fields: Vec<String> =
-            fields.iter().map(|(name, data)| format!("{name} = {}", super::record::shown(data))).collect();
-        format!("StaticDomainParameters({})", fields.join(", "))
+        fields_text("StaticDomainParameters", &self.fields())
     }
 
     fn attr(&self, name: &str) -> Result<Option<Data>, Failure> {
@@ -217,8 +215,8 @@ pub(crate) fn dynamic_to_wire(data: &Data) -> Result<v2::DynamicDomainParameters
     let catch_up = match field("catchUpParameters") {
         Data::None => None,
         data => {
-            let data = if let Data::Some(inner) = data { inner.as_ref() } else { data };
-            let catch_up = data.downcast::<Record>().filter(|inner| inner.type_name() == "CatchUpConfig");
+            let catch_up =
+                data.given().downcast::<Record>().filter(|inner| inner.type_name() == "CatchUpConfig");
             let catch_up = catch_up
                 .ok_or_else(|| Failure::value("has `catchUpParameters` that are no CatchUpConfig"))?;
             let inner = |name: &'static str| whole(name, catch_up.field(name).unwrap_or(&Data::None));

@@ -104,8 +104,7 @@ impl Instance for Record {
             return text.clone();
         }
         let fields = self.fields.iter().filter(|(_, data)| !is_function(data));
-        let fields: Vec<String> = fields.map(|(name, data)| format!("{name} = {}", shown(data))).collect();
-        format!("{}({})", self.kind, fields.join(", "))
+        fields_text(self.kind, fields)
     }
 
     fn attr(&self, name: &str) -> Result<Option<Data>, Failure> {
@@ -149,6 +148,15 @@ impl Instance for Record {
 
 fn is_function(data: &Data) -> bool {
     data.downcast::<Function>().is_some()
+}
+
+/// How a value prints that has these fields: `Kind(name = value, …)`.
+pub(crate) fn fields_text<'a>(
+    kind: &str,
+    fields: impl IntoIterator<Item = &'a (&'static str, Data)>,
+) -> String {
+    let fields = fields.into_iter().map(|(name, data)| format!("{name} = {}", shown(data)));
+    format!("{kind}({})", fields.collect::<Vec<_>>().join(", "))
 }
 
 /// How a value prints inside another.

@@ -20,7 +20,7 @@ pub(super) fn local(call: &Call<'_>) -> Result<Data, Failure> {
 pub(super) fn local_bft(call: &Call<'_>) -> Result<Data, Failure> {
     let mut connections = Vec::new();
     let mut first = None;
-    for (index, item) in call.items("domain").iter().enumerate() {
+    for item in &call.items("domain") {
         // A pair of Scala's map, or a sequencer alone.
         let (alias, data) = match item {
             Data::List(pair) if pair.len() == 2 => (ids::text_of(&pair[0]), &pair[1]),
@@ -28,7 +28,7 @@ pub(super) fn local_bft(call: &Call<'_>) -> Result<Data, Failure> {
         };
         let node = call.node_in("domain", data, Kinds::SEQUENCING)?;
         let alias = alias.unwrap_or_else(|| node.name.clone());
-        first = first.or_else(|| (index == 0).then(|| node.name.clone()));
+        first.get_or_insert_with(|| node.name.clone());
         connections.push(sequencer_connection_of(&node)?.with_alias(alias));
     }
     let connections = Connections::many(connections, call.small("sequencerTrustThreshold")?)
@@ -104,10 +104,7 @@ pub(super) fn single(call: &Call<'_>) -> Result<Data, Failure> {
 }
 
 pub(super) fn multi(call: &Call<'_>) -> Result<Data, Failure> {
-    let connections = call.items("connections");
-    let connections = connections.iter().map(Connection::from_data).collect::<Result<Vec<_>, _>>();
-    let merged = connections
-        .and_then(|connections| Connection::merged(&connections))
+    let merged = Connection::merged_from(&call.items("connections"))
         .map_err(|failure| call.refuse("connections", failure.to_string()))?;
     by(call, Connections::single(merged))
 }

@@ -14,7 +14,7 @@ use crate::command::{Call, Kinds};
 use crate::commands::health::{status_of, wait_until};
 use crate::commands::identity::{find_identity, identity};
 use crate::commands::initialization::{bootstrap_topology, init_request, sequencer_client};
-use crate::commands::keys_secret::{client as vault_client, signing_key_of};
+use crate::commands::keys_secret::{client as vault_client, signing_key_name, signing_key_of};
 use crate::commands::mediator::client as mediator_client;
 use crate::commands::mediator::initialize_request;
 use crate::commands::sequencer_connection_of;
@@ -24,7 +24,7 @@ use crate::commands::topology_other::transactions;
 use crate::failure::Failure;
 use crate::node::{Node, Pending};
 use crate::value::connection::{Connection, Connections};
-use crate::value::{Data, KeyRecord, public_key};
+use crate::value::{Data, KeyRecord};
 
 pub(super) fn bootstrap_domain(call: &Call<'_>) -> Result<Data, Failure> {
     let sequencers = call.nodes("sequencers", Kinds::SEQUENCER)?;
@@ -46,12 +46,12 @@ pub(super) fn bootstrap_domain(call: &Call<'_>) -> Result<Data, Failure> {
     let (sequencer_keys, mediator_keys) = keys.split_at(sequencers.len());
     let owner = Member::new(MemberCode::Sequencer, domain.clone());
     for (node, key) in sequencers.iter().zip(sequencer_keys) {
-        authorize_key(call, key, &format!("{}-signing", node.name), &owner)?;
+        authorize_key(call, key, &signing_key_name(node), &owner)?;
     }
     let ids = mediator_ids(&domain, &mediators)?;
     for ((node, key), id) in mediators.iter().zip(mediator_keys).zip(&ids) {
         let owner = Member::new(MemberCode::Mediator, id.clone());
-        authorize_key(call, key, &format!("{}-signing", node.name), &owner)?;
+        authorize_key(call, key, &signing_key_name(node), &owner)?;
         add_mediator_state(call, &domain, id)?;
     }
 
@@ -126,7 +126,7 @@ fn keys_of_all(
     for node in mediators {
         let key = signing_key_of(&call.at(node))?;
         if key.is_none() {
-            let (mut client, name) = (vault_client(node), format!("{}-signing", node.name));
+            let (mut client, name) = (vault_client(node), signing_key_name(node));
             let request = vault::GenerateSigningKeyRequest { key_scheme: 0, name };
             let pending = async move {
                 client.generate_signing_key(request).await.map(|answer| answer.into_inner().public_key)
@@ -140,7 +140,7 @@ fn keys_of_all(
     let keys = nodes.zip(known).map(|(node, known)| {
         let key = known.or_else(|| {
             let key = made.next()??;
-            public_key(crypto::public_key::Key::SigningPublicKey(key)).downcast::<KeyRecord>().cloned()
+            Some(KeyRecord::new(crypto::public_key::Key::SigningPublicKey(key)))
         });
         key.ok_or_else(|| Failure::value(format!("{} gave no signing key", node.name)))
     });

@@ -5,14 +5,14 @@ use cantle_proto::topology::admin::v0 as topology;
 use cantle_types::{Member, MemberCode, UniqueIdentifier};
 
 use super::bootstrap::{is_initialized, own_id};
-use super::{accept_existing, add_mediator_state, authorize_key, wait_for_key};
+use super::{add_mediator_state, authorize_key, authorize_mediator_state, wait_for_key};
 use crate::command::{Call, Kinds};
 use crate::commands::health::{await_idle, wait_until};
 use crate::commands::identity::identity;
-use crate::commands::keys_secret::signing_key_or_new;
+use crate::commands::keys_secret::{signing_key_name, signing_key_or_new};
 use crate::commands::mediator::{answered, client, initialize_request};
 use crate::commands::service::static_parameters;
-use crate::commands::topology_authorize::{REMOVE, write_client};
+use crate::commands::topology_authorize::REMOVE;
 use crate::commands::topology_list::{head_state, read_client};
 use crate::commands::topology_other::transactions;
 use crate::failure::Failure;
@@ -33,10 +33,7 @@ fn serving(call: &Call<'_>, domain: &UniqueIdentifier) -> Result<Vec<String>, Fa
 
 pub(super) fn onboard_mediator(call: &Call<'_>) -> Result<Data, Failure> {
     let mediator = call.node("mediator", Kinds::MEDIATOR)?;
-    let connections = call.items("sequencers");
-    let connections = connections.iter().map(Connection::from_data).collect::<Result<Vec<_>, _>>();
-    let connection = connections
-        .and_then(|connections| Connection::merged(&connections))
+    let connection = Connection::merged_from(&call.items("sequencers"))
         .map_err(|failure| call.refuse("sequencers", failure.to_string()))?;
     if is_initialized(&mediator, call)? {
         return Err(call.refuse("mediator", format!("{} is initialized already", mediator.name)));
@@ -48,7 +45,7 @@ pub(super) fn onboard_mediator(call: &Call<'_>) -> Result<Data, Failure> {
     let owner = Member::new(MemberCode::Mediator, id.clone());
     let there = call.at(&mediator);
     let key = signing_key_or_new(&there)?;
-    authorize_key(call, &key, &format!("{}-signing", mediator.name), &owner)?;
+    authorize_key(call, &key, &signing_key_name(&mediator), &owner)?;
     add_mediator_state(call, &domain, &id)?;
     wait_for_key(call, &owner, key.fingerprint())?;
     let topology = transactions(call, head_state(domain.to_string()))?;
@@ -68,6 +65,7 @@ pub(super) fn onboard_mediator(call: &Call<'_>) -> Result<Data, Failure> {
 pub(super) fn set_mediator(
     call: &Call<'_>,
     change: protocol::TopologyChangeOp,
+    domain: &UniqueIdentifier,
     mediator: &UniqueIdentifier,
     force: bool,
 ) -> Result<(), Failure> {
@@ -76,18 +74,13 @@ pub(super) fn set_mediator(
         force_change: force,
         ..topology::AuthorizationData::default()
     };
-    let request = topology::MediatorDomainStateAuthorization {
-        authorization: Some(authorization),
-        side: protocol::RequestSide::Both as i32,
-        domain: identity(call)?.to_string(),
-        mediator: mediator.to_string(),
-    };
-    accept_existing(call.ask(write_client(call).authorize_mediator_domain_state(request)).map(|_| ()))
+    authorize_mediator_state(call, domain, mediator, authorization)
 }
 
 pub(super) fn offboard_mediator(call: &Call<'_>) -> Result<Data, Failure> {
     let (mediator, force) = (call.uid("mediatorId")?, call.truth("force")?);
-    let serving = serving(call, &identity(call)?)?;
+    let domain = identity(call)?;
+    let serving = serving(call, &domain)?;
     if !serving.contains(&mediator.to_string()) {
         return Err(call.refuse(
             "mediatorId",
@@ -100,6 +93,6 @@ pub(super) fn offboard_mediator(call: &Call<'_>) -> Result<Data, Failure> {
             "is the domain's last mediator, without one nothing goes on: write `force = true` if that is meant",
         ));
     }
-    set_mediator(call, REMOVE, &mediator, force)?;
+    set_mediator(call, REMOVE, &domain, &mediator, force)?;
     await_idle(call, call.node.caller.deadline).map(|()| Data::None)
 }
