@@ -74,12 +74,8 @@ impl StaticDomainParameters {
     #[must_use]
     pub fn to_proto_v0(&self, dynamic: &DynamicDomainParameters) -> v0::StaticDomainParameters {
         let v1 = self.to_proto();
-        let interval = dynamic.reconciliation_interval;
         v0::StaticDomainParameters {
-            reconciliation_interval: Some(prost_types::Duration {
-                seconds: i64::try_from(interval.as_secs()).unwrap_or(i64::MAX),
-                nanos: i32::try_from(interval.subsec_nanos()).unwrap_or(0),
-            }),
+            reconciliation_interval: dynamic.to_proto_v1().reconciliation_interval,
             max_rate_per_participant: dynamic.max_rate_per_participant,
             max_inbound_message_size: dynamic.max_request_size,
             unique_contract_keys: v1.unique_contract_keys,

@@ -78,7 +78,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "domain-manager",
             "mediator",
             "sequencer",
-            "transport",
             "admin-api",
         ],
     ),

@@ -15,10 +15,10 @@ mod topology;
 use std::{path::Path, process::Command};
 
 use anyhow::{Context, bail};
-use clap::{ValueEnum, builder::PossibleValue};
+use clap::ValueEnum;
 
 /// What is measured.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum Subject {
     /// A participant whose keys are in a KMS.
     #[default]
@@ -31,34 +31,14 @@ pub(crate) enum Subject {
     Topology,
 }
 
-impl Subject {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Participant => "participant",
-            Self::KmsServer => "kms-server",
-            Self::Sequencer => "sequencer",
-            Self::Topology => "topology",
-        }
-    }
-}
-
-impl ValueEnum for Subject {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Participant, Self::KmsServer, Self::Sequencer, Self::Topology]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()))
-    }
-}
-
 /// Builds in release mode and runs [`measure`] there.
 pub(crate) fn run(subject: Subject) -> anyhow::Result<()> {
     // The whole workspace, so that nothing is built twice with other features.
     finish(Command::new(env!("CARGO")).args(["build", "--release", "--workspace", "--bins"]))?;
     let debug = std::env::current_exe()?;
     let target = debug.parent().and_then(Path::parent).context("xtask runs from cargo's target folder")?;
-    finish(Command::new(target.join("release").join("xtask")).args(["measure", subject.name()]))
+    let subject = subject.to_possible_value().context("every subject has a name")?;
+    finish(Command::new(target.join("release").join("xtask")).args(["measure", subject.get_name()]))
 }
 
 fn finish(command: &mut Command) -> anyhow::Result<()> {
@@ -72,21 +52,15 @@ pub(crate) fn measure(subject: Subject) -> anyhow::Result<()> {
         bail!("this is a debug build; use `cargo xtask bench`");
     }
     let mut figures = Figures::default();
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match subject {
         Subject::Participant => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(signature::measure(&mut figures))?;
+            runtime()?.block_on(signature::measure(&mut figures))?;
             startup::measure(&mut figures)?;
         }
         Subject::KmsServer => kms_server::measure(&mut figures)?,
-        Subject::Sequencer => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(sequencer::measure(&mut figures))?;
-        }
-        Subject::Topology => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(topology::measure(&mut figures))?;
-        }
+        Subject::Sequencer => runtime()?.block_on(sequencer::measure(&mut figures))?,
+        Subject::Topology => runtime()?.block_on(topology::measure(&mut figures))?,
     }
     figures.finish()
 }
@@ -124,6 +98,11 @@ impl Figures {
     fn finish(self) -> anyhow::Result<()> {
         if self.missed.is_empty() { Ok(()) } else { bail!("bounds missed: {}", self.missed.join("; ")) }
     }
+}
+
+/// A number of things as a figure.
+pub(crate) fn count(of: usize) -> f64 {
+    f64::from(u32::try_from(of).unwrap_or(u32::MAX))
 }
 
 /// The middle of the values.

@@ -202,9 +202,7 @@ impl KeySpec {
             _ => 0,
         }
     }
-}
 
-impl KeySpec {
     /// The lengths of HMAC material that may be imported, in bytes.
     pub(crate) const fn imported_hmac_len(self) -> std::ops::RangeInclusive<usize> {
         let shortest = self.symmetric_len();

@@ -325,12 +325,12 @@ fn status_code(category: ErrorCategory) -> i32 {
     const FAILED_PRECONDITION: i32 = 9;
     const ALREADY_EXISTS: i32 = 6;
     const NOT_FOUND: i32 = 5;
-    match category.0 {
-        2 => ABORTED,
-        4 => INTERNAL,
-        5 => INVALID_ARGUMENT,
-        10 => ALREADY_EXISTS,
-        11 => NOT_FOUND,
+    match category {
+        ErrorCategory::CONTENTION_ON_SHARED_RESOURCES => ABORTED,
+        ErrorCategory::SYSTEM_INTERNAL_ASSUMPTION_VIOLATED => INTERNAL,
+        ErrorCategory::SECURITY_ALERT => INVALID_ARGUMENT,
+        ErrorCategory::INVALID_GIVEN_CURRENT_SYSTEM_STATE_RESOURCE_EXISTS => ALREADY_EXISTS,
+        ErrorCategory::INVALID_GIVEN_CURRENT_SYSTEM_STATE_RESOURCE_MISSING => NOT_FOUND,
         _ => FAILED_PRECONDITION,
     }
 }

@@ -1,7 +1,7 @@
 //! A sequencer alone: signed events a second from many senders, and the cost of one with few and with many stored.
 //!
-//! Keys of provider jce, the store in a SQLite file. Each submission goes to a receiver that reads along, so that it has
-//! two events: a receipt and a delivery.
+//! Keys of provider jce, the store in a SQLite file. Each submission goes to a receiver that reads along, so that it
+//! has two events: a receipt and a delivery.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -89,8 +89,8 @@ async fn fill(world: &World, sequencer: &Sequencer, events: i64) -> anyhow::Resu
 async fn rate(world: &World, sequencer: &Sequencer, events: usize) -> anyhow::Result<f64> {
     let mut readers = JoinSet::new();
     let each = events / PARTICIPANTS;
+    let members = sequencer.status().await?.members;
     for participant in &world.participants {
-        let members = sequencer.status().await?.members;
         let next = members
             .iter()
             .find(|status| status.member == participant.member)

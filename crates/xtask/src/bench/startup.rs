@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use super::{Figures, median, process};
+use super::{Figures, count, median, process};
 
 const RUNS: usize = 5;
 const LATENCY: Duration = Duration::from_millis(50);
@@ -40,8 +40,4 @@ pub(crate) fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     figures.only("size of the binary", count(usize::try_from(size)?) / 1e6, "MB");
     kms.terminate(process::LONG)?;
     Ok(())
-}
-
-fn count(count: usize) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

@@ -1,5 +1,5 @@
-//! Topology transactions judged a second, on one core and with their signatures, and the start of a node that has stored
-//! many: both from the bytes on. Keys are those that a KMS makes, on P-256.
+//! Topology transactions judged a second, on one core and with their signatures, and the start of a node that has
+//! stored many: both from the bytes on. Keys are those that a KMS makes, on P-256.
 
 use std::{
     hint::black_box,
@@ -26,7 +26,7 @@ use cantle_types::{
 use cantle_vault::{Vault, VaultBackend, VaultOptions};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Figures, median};
+use super::{Figures, count, median};
 
 const VERSION: ProtocolVersion = ProtocolVersion::V7;
 /// Transactions in one message of the domain manager.
@@ -226,8 +226,4 @@ fn row(bytes: &[u8]) -> anyhow::Result<NewTopologyTransaction> {
 
 fn seconds(span: Duration) -> f64 {
     span.as_secs_f64()
-}
-
-fn count(of: usize) -> f64 {
-    f64::from(u32::try_from(of).unwrap_or(u32::MAX))
 }
