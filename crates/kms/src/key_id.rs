@@ -91,6 +91,20 @@ impl KmsKeyId {
         self.key_id().is_some_and(|id| id.starts_with("mrk-"))
     }
 
+    /// The name of the same multi-Region key in another Region, where its owner may have put a replica: the ARN with
+    /// that Region in it, or the bare id as it is. None of other keys and of aliases, which have no replicas.
+    #[must_use]
+    pub fn in_region(&self, region: &str) -> Option<Self> {
+        if !self.is_multi_region() {
+            return None;
+        }
+        let mut parts: Vec<&str> = self.text.split(':').collect();
+        if let (true, Some(part)) = (self.is_arn(), parts.get_mut(3)) {
+            *part = region;
+        }
+        Self::parse(&parts.join(":")).ok()
+    }
+
     fn arn_part(&self, index: usize) -> Option<&str> {
         if self.is_arn() { self.text.split(':').nth(index) } else { None }
     }
@@ -373,6 +387,23 @@ mod tests {
         assert!(key.is_multi_region() && key.is_arn() && !key.is_alias());
         let id = KmsKeyId::parse(ID).unwrap();
         assert_eq!((id.region(), id.account(), id.key_id()), (None, None, Some(ID)));
+    }
+
+    #[test]
+    fn only_a_multi_region_key_has_a_name_in_another_region() {
+        const MRK: &str = "mrk-1234abcd12ab34cd56ef1234567890ab";
+        let in_region = |text: &str| {
+            let replica = KmsKeyId::parse(text).unwrap().in_region("eu-west-1");
+            replica.map(|replica| replica.to_string())
+        };
+        let arn = |region| format!("arn:aws:kms:{region}:111122223333:key/{MRK}");
+        assert_eq!(in_region(&arn("us-east-1")), Some(arn("eu-west-1")));
+        assert_eq!(in_region(&arn("eu-west-1")), Some(arn("eu-west-1")));
+        assert_eq!(in_region(MRK), Some(MRK.to_owned()));
+        for other in [ID, "alias/x", "arn:aws:kms:us-east-1:111122223333:alias/mrk-x"] {
+            assert_eq!(in_region(other), None, "{other}");
+        }
+        assert_eq!(in_region(&format!("arn:aws:kms:us-east-1:111122223333:key/{ID}")), None);
     }
 
     #[test]
