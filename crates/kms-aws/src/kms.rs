@@ -23,8 +23,8 @@ const MESSAGE_LENGTHS: std::ops::RangeInclusive<usize> = 1..=4096;
 /// AWS KMS in one Region, as one caller. Clones share connections and credentials.
 #[derive(Debug, Clone)]
 pub struct AwsKms {
-    client: aws_sdk_kms::Client,
-    target: Target,
+    pub(crate) client: aws_sdk_kms::Client,
+    pub(crate) target: Target,
 }
 
 impl AwsKms {

@@ -14,7 +14,9 @@ mod connect;
 mod errors;
 mod kms;
 mod options;
+mod probe;
 mod unverified;
 
 pub use kms::AwsKms;
 pub use options::{AssumeRole, AwsKmsOptions, ConnectError, SslVerification, StaticCredentials};
+pub use probe::Probe;

@@ -84,3 +84,39 @@ async fn the_contract_holds_at_aws() {
     let report = contract::check(Arc::new(kms)).await;
     assert!(report.checks().len() >= 12, "{report}");
 }
+
+#[tokio::test]
+async fn a_probe_tells_whether_the_caller_is_known_and_what_time_it_is_there() {
+    let nobody = KmsKeyId::parse("1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
+    let server = Server::start(ServerOptions::default()).await.unwrap();
+    let probe = connect(&server, "test").await.probe(&nobody).await;
+    assert!(probe.is_authenticated(), "{probe:?}");
+    assert!(matches!(probe.error, Some(KmsError::NotFound { .. })), "{probe:?}");
+    let server_time = probe.server_time.unwrap();
+    let off = server_time
+        .duration_since(probe.local_time)
+        .or_else(|_| probe.local_time.duration_since(server_time))
+        .unwrap();
+    assert!(off < Duration::from_secs(30), "{off:?}");
+    let refused = connect(&server, "wrong").await.probe(&nobody).await;
+    assert!(!refused.is_authenticated() && refused.server_time.is_some(), "{refused:?}");
+    server.shutdown().await;
+    let silent = AwsKms::connect({
+        let mut options = AwsKmsOptions::new("us-east-1");
+        options.endpoint_override = Some(server_endpoint_that_is_gone().await);
+        options.static_credentials = Some(StaticCredentials::new("test", "test"));
+        options
+    })
+    .await
+    .unwrap();
+    let silent = silent.probe(&nobody).await;
+    assert!(!silent.is_authenticated() && silent.server_time.is_none(), "{silent:?}");
+}
+
+/// Where nobody listens any more.
+async fn server_endpoint_that_is_gone() -> String {
+    let server = Server::start(ServerOptions::default()).await.unwrap();
+    let endpoint = server.endpoint();
+    server.shutdown().await;
+    endpoint
+}
