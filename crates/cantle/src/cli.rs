@@ -144,6 +144,8 @@ pub(crate) enum Command {
     Run(With<Run>),
     /// Reads and validates the configuration; no network, no key is made
     Check(With<Check>),
+    /// Asks each node's KMS whether the node will find there what it needs
+    Doctor(With<Doctor>),
     /// Writes files for consoles elsewhere
     Generate(With<Generate>),
     /// Lists each node's keys
@@ -164,6 +166,7 @@ impl Command {
             Self::Console(with) => &with.global,
             Self::Run(with) => &with.global,
             Self::Check(with) => &with.global,
+            Self::Doctor(with) => &with.global,
             Self::Generate(with) => &with.global,
             Self::Keys(with) | Self::Status(with) => &with.global,
             Self::KmsServer(with) => &with.global,
@@ -230,6 +233,13 @@ pub(crate) struct Check {
     /// Prints passwords and secrets as they are, not as `[REDACTED]`
     #[arg(long, requires = "resolved")]
     pub(crate) show_secrets: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    /// Makes a trial key where nodes make keys, which stays and costs about 1 USD a month until it is deleted
+    #[arg(long)]
+    pub(crate) create: bool,
 }
 
 /// Flags of `cantle kms-server`.

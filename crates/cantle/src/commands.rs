@@ -4,6 +4,7 @@ mod check;
 mod console;
 mod daemon;
 mod demo;
+mod doctor;
 mod generate;
 mod keys;
 mod kms_server;
@@ -29,6 +30,7 @@ pub(crate) async fn run(command: &Command, global: Global, level: LevelControl) 
         Command::Console(with) => console::interactive(&with.own, &global, level).await,
         Command::Run(with) => console::script(&with.own, &global, level).await,
         Command::Check(with) => check::run(&with.own, &global),
+        Command::Doctor(with) => doctor::run(&with.own, &global).await,
         Command::Generate(with) => match &with.own.what {
             Generated::RemoteConfig => generate::remote_config(std::path::Path::new("."), &global),
         },

@@ -36,7 +36,7 @@ pub async fn connect_kms(
     config: &KmsConfig,
     credentials: Option<StaticCredentials>,
 ) -> Result<NodeKms, ConnectError> {
-    let backend: Arc<dyn Kms> = Arc::new(AwsKms::connect(options(config, credentials)).await?);
+    let backend: Arc<dyn Kms> = Arc::new(connect_backend(config, credentials).await?);
     let audited = if config.audit_logging { Arc::new(Audited::new(backend)) } else { backend };
     let counted = Counted::new(audited);
     let metrics = KmsMetrics::of(node.name.as_str());
@@ -52,7 +52,15 @@ pub(crate) async fn connect_for_inspection(
     config: &KmsConfig,
     credentials: Option<StaticCredentials>,
 ) -> Result<Arc<dyn Kms>, ConnectError> {
-    Ok(Arc::new(AwsKms::connect(options(config, credentials)).await?))
+    Ok(Arc::new(connect_backend(config, credentials).await?))
+}
+
+/// The service itself, without anything around it.
+pub(crate) async fn connect_backend(
+    config: &KmsConfig,
+    credentials: Option<StaticCredentials>,
+) -> Result<AwsKms, ConnectError> {
+    AwsKms::connect(options(config, credentials)).await
 }
 
 fn options(config: &KmsConfig, credentials: Option<StaticCredentials>) -> AwsKmsOptions {

@@ -7,6 +7,7 @@
 
 mod base;
 mod connected;
+mod doctor;
 mod domain;
 mod domain_manager;
 mod domain_options;
@@ -31,11 +32,13 @@ mod sequencer;
 mod serving;
 mod state;
 mod storage;
+mod stored_keys;
 mod tls;
 
 pub use cantle_admin_api::{Diagnostics, DumpFile, LastError, LogLevel};
 pub use cantle_kms::{Operation, RequestCounts};
 pub use cantle_kms_aws::{ConnectError, StaticCredentials};
+pub use doctor::{Check, DoctorOptions, Finding, Severity, TrialKey, examine};
 pub use error::{MonitoringError, StartError, StartStep};
 pub use inspect::inspect_keys;
 pub use kms::{NodeKms, connect_kms};

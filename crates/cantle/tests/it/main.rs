@@ -1,10 +1,11 @@
-//! The processes an operator runs, end to end: `kms-server`, `daemon`, `run`, `keys`, `check`, `demo`.
+//! The processes an operator runs, end to end: `kms-server`, `daemon`, `run`, `keys`, `check`, `demo`, `doctor`.
 //!
 //! Everything listens on loopback, on ports that the system picks, and is stopped by its own id.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod automatic;
 mod cli;
+mod doctor;
 mod monitoring;
 mod postgres;
 mod pregenerated;

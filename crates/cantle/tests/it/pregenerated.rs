@@ -4,10 +4,10 @@ use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 
 use crate::support::{ACCOUNT, FOUR, MadeKey, SOON, Workplace, count_keys, make_key};
 
-const MANUAL: &str = "canton.participants.participant1.init.auto-init = false";
+pub(crate) const MANUAL: &str = "canton.participants.participant1.init.auto-init = false";
 
 /// The manual's lines, as they stand.
-const REGISTER: &str = r#"
+pub(crate) const REGISTER: &str = r#"
 participant.keys.secret
   .register_kms_signing_key(namespaceKmsKeyId, name = participant.name + "-namespace") ->
   participant.keys.secret
@@ -17,7 +17,7 @@ participant.keys.secret
 "#;
 
 /// The manual initialization of a participant.
-const INITIALIZE: &str = r#"
+pub(crate) const INITIALIZE: &str = r#"
 val identityKey = participant.keys.secret.list(filterName = participant.name + "-namespace").head.publicKey
 val signingKey = participant.keys.secret.list(filterName = participant.name + "-signing").head.publicKey
 val encryptionKey = participant.keys.secret.list(filterName = participant.name + "-encryption").head.publicKey
@@ -41,13 +41,13 @@ Seq(encryptionKey, signingKey).foreach { key =>
 assert(participant.health.initialized())
 "#;
 
-struct Keys {
-    namespace: MadeKey,
-    signing: MadeKey,
-    encryption: MadeKey,
+pub(crate) struct Keys {
+    pub(crate) namespace: MadeKey,
+    pub(crate) signing: MadeKey,
+    pub(crate) encryption: MadeKey,
 }
 
-async fn make_keys(workplace: &Workplace, caller: &str) -> Keys {
+pub(crate) async fn make_keys(workplace: &Workplace, caller: &str) -> Keys {
     let client = workplace.client(caller);
     Keys {
         namespace: make_key(&client, KeySpec::EccNistP256, KeyUsageType::SignVerify).await,
@@ -56,7 +56,7 @@ async fn make_keys(workplace: &Workplace, caller: &str) -> Keys {
     }
 }
 
-fn ids(namespace: &str, signing: &str, encryption: &str) -> String {
+pub(crate) fn ids(namespace: &str, signing: &str, encryption: &str) -> String {
     format!(
         "val participant = participant1\nval namespaceKmsKeyId = \"{namespace}\"\nval signingKmsKeyId = \"{signing}\"\nval encryptionKmsKeyId = \"{encryption}\"\n"
     )

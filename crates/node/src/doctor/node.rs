@@ -1,0 +1,105 @@
+//! One node: its KMS, its database, its keys.
+
+use std::path::Path;
+
+use cantle_config::{AutoInit, CryptoProvider, KmsConfig, NodeConfig, NodeKind};
+use cantle_store::NodeIdentity;
+
+use super::{
+    finding::{Check, Finding, named},
+    keys,
+    service::Service,
+};
+use crate::{storage, stored_keys::stored_keys};
+
+/// A node that was examined.
+#[derive(Debug)]
+pub(super) struct Examined<'a> {
+    pub(super) node: NodeIdentity,
+    pub(super) config: &'a NodeConfig,
+    pub(super) findings: Vec<Finding>,
+    /// The KMS that the node will make keys in.
+    pub(super) makes_keys: Option<KmsConfig>,
+}
+
+pub(super) async fn examine<'a>(
+    config: &'a NodeConfig,
+    service: Option<&Service>,
+    data_dir: &Path,
+) -> Examined<'a> {
+    let node = storage::identity(config);
+    let name = named(&node);
+    let mut examined = Examined { node, config, findings: Vec::new(), makes_keys: None };
+    let Some(service) = service.filter(|_| config.crypto.provider == CryptoProvider::Kms) else {
+        examined.findings.push(Finding::ok(
+            &name,
+            Check::Provider,
+            "jce: its keys are in its own store; it needs no KMS and no permission",
+        ));
+        return examined;
+    };
+    examined.findings = service.findings(&name);
+    let stored = match stored_keys(config, data_dir).await {
+        Ok(stored) => stored,
+        Err(error) => {
+            examined.findings.push(Finding::fail(
+                &name,
+                Check::Database,
+                format!("its keys are not known: {}", cantle_sequencing::chain(&error)),
+                "Correct that first; the keys could not be examined",
+            ));
+            return examined;
+        }
+    };
+    let expected = expected_keys(config);
+    let found = stored.as_ref().map_or(0, Vec::len);
+    examined.findings.push(database(config, &name, stored.as_ref().map(Vec::len)));
+    if found < expected && config.init.auto_init == AutoInit::Yes {
+        examined.makes_keys = Some(service.config.clone());
+    }
+    let keys = stored.unwrap_or_default();
+    match service.usable() {
+        Some(kms) => {
+            let looks = keys.iter().map(|key| keys::examine(&*kms, &name, key));
+            examined.findings.extend(futures::future::join_all(looks).await.into_iter().flatten());
+        }
+        None if keys.is_empty() => {}
+        None => examined.findings.push(Finding::warn(
+            &name,
+            Check::Key,
+            format!("{found} keys were not examined"),
+            "Run this again when the KMS answers",
+        )),
+    }
+    examined
+}
+
+/// How many keys a node of this kind has once it has its identity.
+fn expected_keys(config: &NodeConfig) -> usize {
+    match config.kind {
+        NodeKind::Participant => 3,
+        NodeKind::Domain | NodeKind::DomainManager => 2,
+        NodeKind::Sequencer | NodeKind::Mediator => 1,
+    }
+}
+
+fn database(config: &NodeConfig, node: &str, keys: Option<usize>) -> Finding {
+    let makes = config.init.auto_init == AutoInit::Yes;
+    match keys {
+        Some(keys) if keys >= expected_keys(config) => {
+            Finding::ok(node, Check::Database, format!("it has {keys} keys of the KMS"))
+        }
+        Some(keys) if makes => {
+            Finding::ok(node, Check::Database, format!("it has {keys} keys of the KMS and makes the others"))
+        }
+        None if makes => {
+            Finding::ok(node, Check::Database, "none yet: the keys are made when the node is initialized")
+        }
+        keys => Finding::warn(
+            node,
+            Check::Database,
+            format!("it has {} keys of the KMS and init.auto-init is false", keys.unwrap_or(0)),
+            "Start the node, register its keys and give it its identity, then run this again",
+        ),
+    }
+}
