@@ -146,6 +146,8 @@ pub(crate) enum Command {
     Check(With<Check>),
     /// Asks each node's KMS whether the node will find there what it needs
     Doctor(With<Doctor>),
+    /// Prints the least IAM policy for the configuration
+    IamPolicy(With<IamPolicy>),
     /// Writes files for consoles elsewhere
     Generate(With<Generate>),
     /// Lists each node's keys
@@ -167,6 +169,7 @@ impl Command {
             Self::Run(with) => &with.global,
             Self::Check(with) => &with.global,
             Self::Doctor(with) => &with.global,
+            Self::IamPolicy(with) => &with.global,
             Self::Generate(with) => &with.global,
             Self::Keys(with) | Self::Status(with) => &with.global,
             Self::KmsServer(with) => &with.global,
@@ -242,6 +245,37 @@ pub(crate) struct Doctor {
     pub(crate) create: bool,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct IamPolicy {
+    /// How the policy is written
+    #[arg(long, value_enum, default_value_t = PolicyFormat::Json)]
+    pub(crate) format: PolicyFormat,
+    /// The account of the keys, 12 digits; without it those of every account are meant
+    #[arg(long, value_parser = parse_account)]
+    pub(crate) account: Option<String>,
+    /// The name or ARN of the role that the policy is for
+    #[arg(long)]
+    pub(crate) role: Option<String>,
+    /// Lets the node list keys, to find those that a crash left behind
+    #[arg(long)]
+    pub(crate) reconcile: bool,
+    /// A key that will be registered, by its key id or key ARN; may be given several times
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Vec<String>,
+    /// The keys of all nodes are registered, those of sequencers and mediators too
+    #[arg(long)]
+    pub(crate) pre_generated: bool,
+}
+
+/// How a policy is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PolicyFormat {
+    /// A policy document
+    Json,
+    /// The same for Terraform
+    Terraform,
+}
+
 /// Flags of `cantle kms-server`.
 #[derive(Args, Debug)]
 pub(crate) struct KmsServer {
@@ -296,6 +330,14 @@ fn parse_override(text: &str) -> Result<(String, String), String> {
             Err("expected PATH=VALUE, such as canton.participants.participant1.crypto.provider=kms"
                 .to_owned())
         }
+    }
+}
+
+fn parse_account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected the 12 digits of an AWS account".to_owned())
     }
 }
 

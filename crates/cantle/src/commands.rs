@@ -6,6 +6,7 @@ mod daemon;
 mod demo;
 mod doctor;
 mod generate;
+mod iam_policy;
 mod keys;
 mod kms_server;
 mod nodes;
@@ -31,6 +32,7 @@ pub(crate) async fn run(command: &Command, global: Global, level: LevelControl) 
         Command::Run(with) => console::script(&with.own, &global, level).await,
         Command::Check(with) => check::run(&with.own, &global),
         Command::Doctor(with) => doctor::run(&with.own, &global).await,
+        Command::IamPolicy(with) => iam_policy::run(&with.own, &global).await,
         Command::Generate(with) => match &with.own.what {
             Generated::RemoteConfig => generate::remote_config(std::path::Path::new("."), &global),
         },

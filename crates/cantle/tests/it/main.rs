@@ -6,6 +6,7 @@
 mod automatic;
 mod cli;
 mod doctor;
+mod iam_policy;
 mod monitoring;
 mod postgres;
 mod pregenerated;

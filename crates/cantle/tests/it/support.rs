@@ -42,27 +42,35 @@ impl Workplace {
     /// Starts a KMS whose caller `node` is allowed `actions`.
     pub(crate) fn new(actions: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let caller = |name: &str, account: &str, actions: &[&str]| {
+        let mut workplace = Self { folder, kms: None, endpoint: "http://127.0.0.1:0".to_owned() };
+        workplace.write_callers(&allowing(actions));
+        workplace.start_kms();
+        workplace
+    }
+
+    /// Gives the caller `node` another policy.
+    pub(crate) fn allow(&mut self, policy: &Value) {
+        self.stop_kms();
+        self.write_callers(policy);
+        self.start_kms();
+    }
+
+    fn write_callers(&self, of_node: &Value) {
+        let caller = |name: &str, account: &str, policy: &Value| {
             json!({
                 "access_key_id": format!("AKIA{}", name.to_uppercase()),
                 "secret_access_key": format!("secret-of-{name}"),
                 "account": account,
                 "principal_arn": format!("arn:aws:iam::{account}:user/{name}"),
-                "policies": [{
-                    "Version": "2012-10-17",
-                    "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}],
-                }],
+                "policies": [policy],
             })
         };
         let callers = json!([
-            caller("node", ACCOUNT, actions),
-            caller("operator", ACCOUNT, &["kms:*"]),
-            caller("other", OTHER_ACCOUNT, &["kms:*"]),
+            caller("node", ACCOUNT, of_node),
+            caller("operator", ACCOUNT, &allowing(&["kms:*"])),
+            caller("other", OTHER_ACCOUNT, &allowing(&["kms:*"])),
         ]);
-        fs::write(folder.path().join("callers.json"), callers.to_string()).unwrap();
-        let mut workplace = Self { folder, kms: None, endpoint: "http://127.0.0.1:0".to_owned() };
-        workplace.start_kms();
-        workplace
+        self.write("callers.json", &callers.to_string());
     }
 
     /// Starts the KMS, with the keys that it had, at the port that it had.
@@ -163,6 +171,14 @@ impl Workplace {
             .build();
         Client::from_conf(config)
     }
+}
+
+/// A policy of these actions on everything.
+fn allowing(actions: &[&str]) -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}],
+    })
 }
 
 /// `cantle`, with the node's credentials, a folder's data and no colours.

@@ -1,0 +1,93 @@
+//! The least IAM policy for a configuration: what its nodes ask of the KMS, on the keys that are theirs, and nothing else.
+//!
+//! Keys that a node makes are told by the tags it gives them, keys that the operator registered by their ARNs. AWS has
+//! no narrower resource than `*` for CreateKey, and for TagResource of a key that is being made; conditions on what the
+//! key becomes stand in for it. Asks neither KMS nor IAM; reads the nodes' databases where there are any.
+//!
+//! Not a key policy: a key of another account needs one as well, which only that account can write.
+//! Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awskeymanagementservice.html>,
+//! <https://docs.aws.amazon.com/kms/latest/developerguide/tag-permissions.html>.
+
+mod need;
+mod statement;
+
+use std::path::Path;
+
+use cantle_config::{Config, CryptoProvider};
+use cantle_kms::KmsKeyId;
+
+pub use self::statement::{IamCondition, IamStatement};
+use self::{need::Need, statement::Statements};
+use crate::{error::StartError, storage, stored_keys::stored_keys};
+
+/// What the operator knows that the configuration does not say.
+#[derive(Debug, Clone, Default)]
+pub struct IamPolicyOptions {
+    /// The account of the keys, 12 digits.
+    pub account: Option<String>,
+    /// The name or ARN of the role that the policy is for. Nodes that are configured to assume another one are left out.
+    pub role: Option<String>,
+    /// Whether the node may list keys to find those that a crash left behind.
+    pub reconcile: bool,
+    /// Keys that the operator will register: key ids or key ARNs.
+    pub keys: Vec<KmsKeyId>,
+    /// The operator registers the keys of all nodes, those of sequencers and mediators too.
+    pub pre_generated: bool,
+}
+
+/// An identity policy, and what the operator should know of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IamPolicy {
+    /// What is allowed. Empty if no node uses a KMS.
+    pub statements: Vec<IamStatement>,
+    /// What the policy rests on, and what else is needed; each a sentence or two.
+    pub notes: Vec<String>,
+}
+
+/// The policy for the nodes of a configuration.
+///
+/// # Errors
+/// When a node's configuration of schemes cannot be. A database that cannot be read is a note.
+pub async fn iam_policy(
+    config: &Config,
+    data_dir: &Path,
+    options: &IamPolicyOptions,
+) -> Result<IamPolicy, StartError> {
+    let mut notes = Vec::new();
+    let mut needs = Vec::new();
+    for node in config.nodes() {
+        let identity = storage::identity(node);
+        let Some(kms) = node.crypto.kms.as_ref().filter(|_| node.crypto.provider == CryptoProvider::Kms)
+        else {
+            notes.push(format!("{identity} keeps its keys in its own store and needs nothing"));
+            continue;
+        };
+        let assumed = kms.credentials.assume_role.as_ref().map(|role| role.role_arn.as_str());
+        if let (Some(assumed), Some(wanted)) = (assumed, options.role.as_deref())
+            && role_name(assumed) != role_name(wanted)
+        {
+            notes.push(format!("{identity} assumes {assumed} and is left out"));
+            continue;
+        }
+        let keys = match stored_keys(node, data_dir).await {
+            Ok(keys) => keys.unwrap_or_default(),
+            Err(error) => {
+                notes.push(format!(
+                    "the keys of {identity} are not known: {}",
+                    cantle_sequencing::chain(&error)
+                ));
+                Vec::new()
+            }
+        };
+        let need = Need::of(config, node, kms, keys, options);
+        needs.push(need.map_err(|step| StartError::new(&identity, step))?);
+    }
+    notes.extend(need::notes(&needs, options));
+    let statements = Statements::of(&needs, options).finish();
+    Ok(IamPolicy { statements, notes })
+}
+
+/// The last part of a role's ARN or path.
+fn role_name(role: &str) -> &str {
+    role.rsplit('/').next().unwrap_or(role)
+}
