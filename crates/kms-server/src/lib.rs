@@ -14,7 +14,8 @@
 //! # For tests
 //! Latency ([`Latency`]: `50ms`, `20ms..80ms`, `p50=10ms,p99=80ms`), AWS's quotas ([`RateLimits`]), faults ([`Fault`]),
 //! new keys that are unknown for a while ([`ServerOptions::replication_delay`]), a clock that can be moved
-//! ([`Server::advance_clock`]) and request counts ([`Server::request_counts`]). The same over HTTP, from this machine
+//! ([`Server::advance_clock`]) and request counts ([`Server::request_counts`]); whoever runs the server in its own process may also see requests
+//! as they are answered ([`Observer`]) and keys as they are ([`KeyView`]). The same over HTTP, from this machine
 //! only: `GET /_cantle/health`; `GET`, `DELETE /_cantle/counts`; `GET`, `PUT`, `DELETE /_cantle/faults` (a JSON list of
 //! [`Fault`]); `POST /_cantle/clock` (`{"advance_seconds": 86400}`).
 //!
@@ -53,6 +54,7 @@ mod server;
 mod service;
 mod state;
 mod sts;
+mod watch;
 
 pub use auth::credentials::{Caller, Credentials, CredentialsError, Role};
 pub use counts::RequestCounts;
@@ -61,3 +63,4 @@ pub use iam::policy::{PolicyDocument, PolicyError};
 pub use limits::RateLimits;
 pub use server::{Authentication, Latency, Server, ServerOptions, StartError};
 pub use state::log::StateError;
+pub use watch::{KeyFacts, KeyView, ObservedRequest, Observer};

@@ -14,6 +14,7 @@ use crate::{
     limits::{Limits, RateLimits},
     service::{Clock, Service},
     state::{log::StateError, store::Store},
+    watch::{KeyView, Observer},
 };
 
 /// Whether requests must be signed.
@@ -137,6 +138,8 @@ pub struct ServerOptions {
     pub faults: Option<PathBuf>,
     /// Where to append a record of requests, as JSON lines.
     pub audit: Option<PathBuf>,
+    /// Told of each request when it is answered.
+    pub observer: Option<Observer>,
     /// How long a new key is unknown to other requests: AWS's eventual consistency.
     pub replication_delay: Duration,
     /// Connections at once; more wait.
@@ -157,6 +160,7 @@ impl Default for ServerOptions {
             rate_limits: RateLimits::Off,
             faults: None,
             audit: None,
+            observer: None,
             replication_delay: Duration::ZERO,
             max_connections: 1024,
         }
@@ -259,6 +263,7 @@ impl Server {
             faults,
             counts: Counts::default(),
             audit,
+            observer: options.observer,
         });
         service.spare.refill();
         let (stop, stopped) = watch::channel(false);
@@ -289,6 +294,12 @@ impl Server {
     #[must_use]
     pub fn request_counts_in_detail(&self) -> RequestCounts {
         self.service.counts.snapshot()
+    }
+
+    /// The server's keys, to be looked at without a request.
+    #[must_use]
+    pub fn keys(&self) -> KeyView {
+        KeyView::of(&self.service)
     }
 
     /// Sets all counts to nothing.

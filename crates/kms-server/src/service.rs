@@ -21,6 +21,7 @@ use crate::{
         key::{Key, Status},
         store::Store,
     },
+    watch::Observer,
 };
 
 /// The server's time: the system's, which tests may move forward.
@@ -66,6 +67,7 @@ pub(crate) struct Service {
     pub(crate) faults: Faults,
     pub(crate) counts: Counts,
     pub(crate) audit: Option<Audit>,
+    pub(crate) observer: Option<Observer>,
 }
 
 impl Service {

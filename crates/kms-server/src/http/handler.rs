@@ -18,7 +18,13 @@ use super::{
     body::{self, Answer, BodyRefusal},
     kms,
 };
-use crate::{error::KmsError, faults::FaultKind, service::Service, sts};
+use crate::{
+    error::KmsError,
+    faults::FaultKind,
+    service::Service,
+    sts,
+    watch::{Arrived, Facts},
+};
 
 /// The connection is to be reset: hyper drops it without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +63,7 @@ pub(crate) async fn handle(
     peer: SocketAddr,
     reset: Arc<AtomicBool>,
 ) -> Result<Response<Answer>, Reset> {
+    let arrived = Arrived::now();
     let (parts, incoming) = request.into_parts();
     let request_id = uuid::Uuid::new_v4().to_string();
     let body = match body::read(incoming).await {
@@ -78,7 +85,10 @@ pub(crate) async fn handle(
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    let hit = |outcome: &str| service.counts.count(&name, outcome, &[]);
+    let hit = |outcome: &str| {
+        service.counts.count(&name, outcome, &[]);
+        arrived.answered(&service, &name, &request_id, Facts::only(outcome));
+    };
     let instead = match &fault {
         Some(FaultKind::ResetBefore) => {
             hit("ConnectionReset");
@@ -98,14 +108,21 @@ pub(crate) async fn handle(
         hit(error.code);
         return Ok(respond(Reply::error(&error), &request_id));
     }
-    let mut reply = match protocol {
+    let (mut reply, mut facts) = match protocol {
         Protocol::Kms(operation) => kms::answer(&service, parts, body, &operation, peer, &request_id).await,
-        _ => sts::answer(&service, &parts, &body, &request_id),
+        _ => {
+            let reply = sts::answer(&service, &parts, &body, &request_id);
+            let facts = Facts::only(if reply.status == 200 { "Success" } else { "Refused" });
+            (reply, facts)
+        }
     };
     // What this answer says must outlive the process.
     if !service.store.durable(service.store.position()).await {
-        reply = Reply::error(&KmsError::internal("The state file cannot be written."));
+        let error = KmsError::internal("The state file cannot be written.");
+        error.code.clone_into(&mut facts.outcome);
+        reply = Reply::error(&error);
     }
+    arrived.answered(&service, &name, &request_id, facts);
     match fault {
         Some(FaultKind::ResetAfter) => {
             reset.store(true, Ordering::Relaxed);

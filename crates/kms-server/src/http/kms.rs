@@ -17,6 +17,7 @@ use crate::{
     ops,
     server::Authentication,
     service::{Clock, Service},
+    watch::Facts,
 };
 
 /// Does a KMS request.
@@ -27,16 +28,16 @@ pub(crate) async fn answer(
     operation: &str,
     source: SocketAddr,
     request_id: &str,
-) -> Reply {
+) -> (Reply, Facts) {
     let Some(operation) = Operation::parse(operation) else {
         service.counts.count("Unknown", "UnknownOperationException", &[]);
-        return Reply::error(&KmsError::unknown_operation());
+        return refusal(&KmsError::unknown_operation());
     };
     let call = match prepare(service, &parts, &body, operation, source) {
         Ok(call) => call,
         Err(error) => {
             service.counts.count(operation.as_str(), error.code, &[]);
-            return Reply::error(&error);
+            return refusal(&error);
         }
     };
     let (call, answer) = if operation.is_slow() {
@@ -48,7 +49,7 @@ pub(crate) async fn answer(
             Ok(done) => done,
             Err(error) => {
                 tracing::error!(%error, operation = operation.as_str(), "an operation did not end");
-                return Reply::error(&KmsError::internal("An internal error occurred."));
+                return refusal(&KmsError::internal("An internal error occurred."));
             }
         }
     } else {
@@ -56,7 +57,12 @@ pub(crate) async fn answer(
         (call, answer)
     };
     let outcome = answer.as_ref().map_or_else(|error| error.code, |_| "Success");
-    service.counts.count(operation.as_str(), outcome, &call.touched.lock());
+    let facts = Facts {
+        outcome: outcome.to_owned(),
+        keys: call.touched.lock().clone(),
+        caller: Some(call.caller.arn.clone()),
+    };
+    service.counts.count(operation.as_str(), outcome, &facts.keys);
     if let Some(audit) = &service.audit {
         let error = answer.as_ref().err();
         audit.record(
@@ -65,12 +71,18 @@ pub(crate) async fn answer(
             error.map(|error| (error.code, error.message.as_deref().unwrap_or_default())),
         );
     }
-    match answer {
+    let reply = match answer {
         // An operation without an output has an empty body.
         Ok(Value::Null) => Reply::json(200, Vec::new()),
         Ok(answer) => Reply::json(200, answer.to_string().into_bytes()),
         Err(error) => Reply::error(&error),
-    }
+    };
+    (reply, facts)
+}
+
+/// A request that was refused before it was known what it is about.
+fn refusal(error: &KmsError) -> (Reply, Facts) {
+    (Reply::error(error), Facts::only(error.code))
 }
 
 fn prepare(

@@ -14,4 +14,5 @@ mod persistence;
 mod protocol;
 mod signing;
 mod sts;
+mod watch;
 mod wycheproof;
