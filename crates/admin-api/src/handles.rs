@@ -11,7 +11,7 @@ use cantle_types::Clock;
 use cantle_vault::Vault;
 use tokio::sync::watch;
 
-use crate::{EmbeddedDomain, NodeTopology};
+use crate::{EmbeddedDomain, NodeTopology, PingFeed};
 
 /// Everything that the admin API of one node needs.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct AdminHandles {
     pub topology: NodeTopology,
     /// What it is besides.
     pub role: RoleHandles,
+    /// Told of a participant's pings.
+    pub pings: PingFeed,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The ports it listens on, by service.

@@ -4,7 +4,7 @@ use cantle_identity::ReadError;
 use cantle_proto::cantle::admin::v1::{
     ListKeysRequest, ListKeysResponse, NodeKey, key_service_server::KeyService,
 };
-use cantle_vault::{KeyCheck, Vault, VaultError};
+use cantle_vault::{KeyCheck, KeyFilter, PrivateKeyInfo, Vault, VaultError};
 use thiserror::Error;
 use tonic::{Request, Response, Status};
 
@@ -36,20 +36,36 @@ pub enum ListKeysError {
 pub async fn list_keys(vault: &Vault, topology: &NodeTopology) -> Result<Vec<NodeKey>, ListKeysError> {
     let roles = Roles::read(topology).await?;
     let checks = vault.check_keys().await?;
-    let mut keys: Vec<_> = checks.iter().map(|check| node_key(check, roles.role_of(&check.info))).collect();
-    // Stable: keys of one purpose stay in the order in which they were made.
-    keys.sort_by_key(|key| order(&key.purpose));
-    Ok(keys)
+    Ok(in_order(checks.iter().map(|check| node_key(&check.info, &roles, state(check)))))
 }
 
-fn node_key(check: &KeyCheck, purpose: &str) -> NodeKey {
-    let info = &check.info;
+/// The same without their states, and without asking the KMS.
+///
+/// # Errors
+/// When keys or topology cannot be read from the store.
+pub async fn list_keys_without_state(
+    vault: &Vault,
+    topology: &NodeTopology,
+) -> Result<Vec<NodeKey>, ListKeysError> {
+    let roles = Roles::read(topology).await?;
+    let keys = vault.private_keys(&KeyFilter::default()).await?;
+    Ok(in_order(keys.iter().map(|info| node_key(info, &roles, String::new()))))
+}
+
+fn in_order(keys: impl Iterator<Item = NodeKey>) -> Vec<NodeKey> {
+    let mut keys: Vec<_> = keys.collect();
+    // Stable: keys of one purpose stay in the order in which they were made.
+    keys.sort_by_key(|key| order(&key.purpose));
+    keys
+}
+
+fn node_key(info: &PrivateKeyInfo, roles: &Roles, state: String) -> NodeKey {
     let mut key = NodeKey {
         name: info.name.as_ref().map(ToString::to_string).unwrap_or_default(),
-        purpose: purpose.to_owned(),
+        purpose: roles.role_of(info).to_owned(),
         fingerprint: info.fingerprint().to_string(),
         key_spec: info.public.scheme_name().to_owned(),
-        state: state(check),
+        state,
         provider: info.provider.to_string(),
         ..NodeKey::default()
     };

@@ -19,6 +19,7 @@ mod mediator;
 mod node;
 mod parse;
 mod participant;
+mod pings;
 mod roles;
 mod sequencer;
 mod server;
@@ -33,6 +34,7 @@ pub use handles::{
     AdminHandles, ComponentHealth, Diagnostics, DumpFile, LastError, LogLevel, NoDiagnostics, NodeHealth,
     RoleHandles,
 };
-pub use keys::{ListKeysError, list_keys};
+pub use keys::{ListKeysError, list_keys, list_keys_without_state};
+pub use pings::{PingEvent, PingFeed, PingState};
 pub use server::{AdminOptions, AdminServer, ServeError};
 pub use topology::NodeTopology;

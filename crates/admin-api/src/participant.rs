@@ -19,6 +19,7 @@ use cantle_types::{DomainAlias, PartyId};
 use tonic::{Request, Response, Status};
 
 use crate::{
+    PingFeed, PingState,
     parse::text,
     status::{ToStatus, missing, unsupported},
 };
@@ -28,7 +29,11 @@ const PING_WITHIN: Duration = Duration::from_secs(30);
 
 /// The services of one participant.
 #[derive(Clone, Debug)]
-pub(crate) struct ParticipantAdmin(pub(crate) ParticipantNode);
+pub(crate) struct ParticipantAdmin {
+    pub(crate) node: ParticipantNode,
+    /// Told of each ping.
+    pub(crate) pings: PingFeed,
+}
 
 fn alias(alias: &str) -> Result<DomainAlias, Status> {
     text("domain_alias", alias)
@@ -41,8 +46,8 @@ impl DomainConnectivityService for ParticipantAdmin {
         request: Request<ReconnectDomainsRequest>,
     ) -> Result<Response<ReconnectDomainsResponse>, Status> {
         let ignore = request.into_inner().ignore_failures;
-        for alias in self.0.automatic().await.map_err(|error| error.to_status())? {
-            match self.0.connect(&alias).await {
+        for alias in self.node.automatic().await.map_err(|error| error.to_status())? {
+            match self.node.connect(&alias).await {
                 Err(error) if !ignore => return Err(error.to_status()),
                 _ => {}
             }
@@ -55,7 +60,7 @@ impl DomainConnectivityService for ParticipantAdmin {
         request: Request<RegisterDomainRequest>,
     ) -> Result<Response<RegisterDomainResponse>, Status> {
         let config = request.into_inner().add.ok_or_else(|| missing("add"))?;
-        self.0.register(&config).await.map_err(|error| error.to_status())?;
+        self.node.register(&config).await.map_err(|error| error.to_status())?;
         Ok(Response::new(RegisterDomainResponse {}))
     }
 
@@ -64,7 +69,7 @@ impl DomainConnectivityService for ParticipantAdmin {
         request: Request<ModifyDomainRequest>,
     ) -> Result<Response<ModifyDomainResponse>, Status> {
         let config = request.into_inner().modify.ok_or_else(|| missing("modify"))?;
-        self.0.modify(&config).await.map_err(|error| error.to_status())?;
+        self.node.modify(&config).await.map_err(|error| error.to_status())?;
         Ok(Response::new(ModifyDomainResponse {}))
     }
 
@@ -74,10 +79,10 @@ impl DomainConnectivityService for ParticipantAdmin {
     ) -> Result<Response<ConnectDomainResponse>, Status> {
         let ConnectDomainRequest { domain_alias, retry } = request.into_inner();
         let alias = alias(&domain_alias)?;
-        match self.0.connect(&alias).await {
+        match self.node.connect(&alias).await {
             Ok(_) => Ok(Response::new(ConnectDomainResponse { connected_successfully: true })),
             Err(error) if retry && error.retryable() => {
-                let participant = self.0.clone();
+                let participant = self.node.clone();
                 // It goes on until it succeeds, or nothing helps, which it logs.
                 tokio::spawn(async move {
                     if let Err(error) = participant.connect_persistently(&alias).await {
@@ -95,7 +100,7 @@ impl DomainConnectivityService for ParticipantAdmin {
         request: Request<DisconnectDomainRequest>,
     ) -> Result<Response<DisconnectDomainResponse>, Status> {
         let alias = alias(&request.into_inner().domain_alias)?;
-        self.0.disconnect(&alias).await.map_err(|error| error.to_status())?;
+        self.node.disconnect(&alias).await.map_err(|error| error.to_status())?;
         Ok(Response::new(DisconnectDomainResponse {}))
     }
 
@@ -103,7 +108,7 @@ impl DomainConnectivityService for ParticipantAdmin {
         &self,
         _request: Request<ListConnectedDomainsRequest>,
     ) -> Result<Response<ListConnectedDomainsResponse>, Status> {
-        let connected = self.0.list_connected().await.into_iter();
+        let connected = self.node.list_connected().await.into_iter();
         let connected_domains = connected.map(|domain| list_connected_domains_response::Result {
             domain_alias: domain.alias.to_string(),
             domain_id: domain.domain.to_string(),
@@ -116,7 +121,7 @@ impl DomainConnectivityService for ParticipantAdmin {
         &self,
         _request: Request<ListConfiguredDomainsRequest>,
     ) -> Result<Response<ListConfiguredDomainsResponse>, Status> {
-        let registered = self.0.list_registered().await.map_err(|error| error.to_status())?.into_iter();
+        let registered = self.node.list_registered().await.map_err(|error| error.to_status())?.into_iter();
         let results = registered.map(|(config, connected)| list_configured_domains_response::Result {
             config: Some(config),
             connected,
@@ -130,7 +135,7 @@ impl DomainConnectivityService for ParticipantAdmin {
     ) -> Result<Response<GetAgreementResponse>, Status> {
         let alias = alias(&request.into_inner().domain_alias)?;
         let (domain, agreement, accepted) =
-            self.0.agreement(&alias).await.map_err(|error| error.to_status())?;
+            self.node.agreement(&alias).await.map_err(|error| error.to_status())?;
         Ok(Response::new(GetAgreementResponse {
             domain_id: domain.to_string(),
             agreement: agreement.map(|agreement| Agreement { id: agreement.id, text: agreement.legal_text }),
@@ -144,7 +149,7 @@ impl DomainConnectivityService for ParticipantAdmin {
     ) -> Result<Response<AcceptAgreementResponse>, Status> {
         let AcceptAgreementRequest { domain_alias, agreement_id } = request.into_inner();
         let alias = alias(&domain_alias)?;
-        self.0.accept_agreement(&alias, &agreement_id).await.map_err(|error| error.to_status())?;
+        self.node.accept_agreement(&alias, &agreement_id).await.map_err(|error| error.to_status())?;
         Ok(Response::new(AcceptAgreementResponse {}))
     }
 
@@ -153,7 +158,7 @@ impl DomainConnectivityService for ParticipantAdmin {
         request: Request<GetDomainIdRequest>,
     ) -> Result<Response<GetDomainIdResponse>, Status> {
         let alias = alias(&request.into_inner().domain_alias)?;
-        let domain = self.0.domain_id(&alias).await.map_err(|error| error.to_status())?;
+        let domain = self.node.domain_id(&alias).await.map_err(|error| error.to_status())?;
         Ok(Response::new(GetDomainIdResponse { domain_id: domain.to_string() }))
     }
 }
@@ -180,7 +185,16 @@ impl PingService for ParticipantAdmin {
             workflow_id: some(request.workflow_id),
             timeout,
         };
-        let success = self.0.ping(ping).await.map_err(|error| error.to_status())?;
+        let under_way = self.pings.begin(request.target_parties);
+        let success = match self.node.ping(ping).await {
+            Ok(success) => success,
+            Err(error) => {
+                let status = error.to_status();
+                under_way.end(PingState::Failed { reason: status.message().to_owned() });
+                return Err(status);
+            }
+        };
+        under_way.end(PingState::Succeeded { time: success.time });
         Ok(Response::new(PingResponse {
             response: Some(PingAnswer::Success(PingSuccess {
                 ping_time: u64::try_from(success.time.as_millis()).unwrap_or(u64::MAX),

@@ -165,7 +165,8 @@ macro_rules! limited {
 
 /// The services that a node of this kind has.
 fn routes(handles: AdminHandles, limit: usize) -> Result<Routes, ServeError> {
-    let AdminHandles { node, vault, topology, role, clock, ports, health, log_level, diagnostics } = handles;
+    let AdminHandles { node, vault, topology, role, pings, clock, ports, health, log_level, diagnostics } =
+        handles;
     let status = Health {
         topology: topology.clone(),
         started: clock.now(),
@@ -246,7 +247,7 @@ fn routes(handles: AdminHandles, limit: usize) -> Result<Routes, ServeError> {
                 .add_service(limited!(ConnectionServiceServer, Connections::Mediator(node), limit));
         }
         (RoleHandles::Participant(node), _) => {
-            let admin = ParticipantAdmin(node);
+            let admin = ParticipantAdmin { node, pings };
             routes
                 .add_service(limited!(DomainConnectivityServiceServer, admin.clone(), limit))
                 .add_service(limited!(PingServiceServer, admin, limit))

@@ -36,9 +36,13 @@ mod storage;
 mod stored_keys;
 mod tls;
 
-pub use cantle_admin_api::{Diagnostics, DumpFile, LastError, LogLevel};
+pub use cantle_admin_api::{
+    ComponentHealth, Diagnostics, DumpFile, LastError, ListKeysError, LogLevel, NodeHealth, PingEvent,
+    PingFeed, PingState,
+};
 pub use cantle_kms::{Operation, RequestCounts};
 pub use cantle_kms_aws::{ConnectError, StaticCredentials};
+pub use cantle_store::{NodeIdentity, NodeKind};
 pub use doctor::{Check, DoctorOptions, Finding, Severity, TrialKey, examine};
 pub use error::{MonitoringError, StartError, StartStep};
 pub use iam_policy::{IamCondition, IamPolicy, IamPolicyOptions, IamStatement, iam_policy};

@@ -2,13 +2,18 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use cantle_admin_api::{Diagnostics, LogLevel, NoDiagnostics};
+use cantle_admin_api::{
+    Diagnostics, ListKeysError, LogLevel, NoDiagnostics, NodeHealth, NodeTopology, PingFeed,
+    list_keys_without_state,
+};
 use cantle_config::Config;
 use cantle_kms::RequestCounts;
 use cantle_kms_aws::StaticCredentials;
+use cantle_proto::cantle::admin::v1::NodeKey;
 use cantle_store::NodeIdentity;
 use cantle_transport::ClientTls;
 use cantle_types::{Clock, SystemClock};
+use cantle_vault::Vault;
 use futures::{FutureExt, StreamExt, future::join_all, stream};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -75,10 +80,24 @@ pub struct NodeHandle {
     pub public_address: Option<SocketAddr>,
     /// What it is doing.
     pub state: watch::Receiver<NodeState>,
+    /// How it is.
+    pub health: watch::Receiver<NodeHealth>,
+    /// The pings that it is asked for, if it is a participant.
+    pub pings: PingFeed,
+    vault: Vault,
+    topology: NodeTopology,
     counted: Option<cantle_kms::Counted>,
 }
 
 impl NodeHandle {
+    /// Its keys without their state in the KMS, which is not asked.
+    ///
+    /// # Errors
+    /// When they cannot be read from the node's database.
+    pub async fn keys(&self) -> Result<Vec<NodeKey>, ListKeysError> {
+        list_keys_without_state(&self.vault, &self.topology).await
+    }
+
     /// What it has asked of its KMS; nothing with provider jce.
     #[must_use]
     pub fn kms_requests(&self) -> RequestCounts {
@@ -196,6 +215,10 @@ impl Nodes {
             admin_tls: running.admin_tls.clone(),
             public_address: running.public_address,
             state: running.state.clone(),
+            health: running.health.clone(),
+            pings: running.pings.clone(),
+            vault: running.vault.clone(),
+            topology: running.topology.clone(),
             counted: running.counted.clone(),
         };
         self.running.iter().map(handle).collect()

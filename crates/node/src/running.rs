@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use cantle_admin_api::{AdminHandles, AdminServer, NodeHealth};
+use cantle_admin_api::{AdminHandles, AdminServer, NodeHealth, NodeTopology, PingFeed};
 use cantle_kms::Counted;
 use cantle_store::NodeIdentity;
 use cantle_transport::ClientTls;
+use cantle_vault::Vault;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error};
@@ -22,6 +23,9 @@ pub(crate) struct RunningNode {
     pub(crate) public_address: Option<SocketAddr>,
     pub(crate) state: watch::Receiver<NodeState>,
     pub(crate) health: watch::Receiver<NodeHealth>,
+    pub(crate) pings: PingFeed,
+    pub(crate) vault: Vault,
+    pub(crate) topology: NodeTopology,
     pub(crate) counted: Option<Counted>,
     pub(crate) store: OpenStore,
     pub(crate) tasks: Vec<JoinHandle<()>>,

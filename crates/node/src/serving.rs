@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use cantle_admin_api::{AdminHandles, NodeTopology, RoleHandles};
+use cantle_admin_api::{AdminHandles, NodeTopology, PingFeed, RoleHandles};
 use cantle_config::{NodeConfig, PublicApiConfig};
 use cantle_sequencer::SequencerNode;
 use tokio_util::sync::CancellationToken;
@@ -58,11 +58,13 @@ impl Serving {
             ports.insert("public".to_owned(), address.port());
             reporter.listening("public-api", address);
         }
+        let pings = PingFeed::default();
         let handles = AdminHandles {
             node: node.clone(),
             vault: vault.clone(),
-            topology,
+            topology: topology.clone(),
             role,
+            pings: pings.clone(),
             clock: Arc::clone(&around.clock),
             ports,
             health: reporter.watch_health(),
@@ -83,6 +85,9 @@ impl Serving {
             public_address,
             state,
             health,
+            pings,
+            vault,
+            topology,
             counted,
             store,
             tasks,

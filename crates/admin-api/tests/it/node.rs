@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, error::Error, io::Read, net::SocketAddr, sync::
 
 use cantle_admin_api::{
     AdminHandles, AdminOptions, AdminServer, Diagnostics, DumpFile, LastError, LogLevel, NodeHealth,
-    RoleHandles,
+    PingFeed, RoleHandles,
 };
 use cantle_identity::TopologyManager;
 use cantle_kms::testing::FakeKms;
@@ -88,6 +88,7 @@ impl Node {
             vault: vault.clone(),
             topology: topology.into(),
             role: RoleHandles::Participant(participant),
+            pings: PingFeed::default(),
             clock,
             ports: BTreeMap::from([("admin".to_owned(), address.port())]),
             health: health_seen,
