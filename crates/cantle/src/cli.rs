@@ -27,12 +27,16 @@ impl Cli {
     /// of a single value the later one counts.
     pub(crate) fn global(&self) -> Global {
         let (before, after) = (&self.before, self.command.after());
+        let log_file_name = after.log_file_name.clone().or_else(|| before.log_file_name.clone());
         Global {
             config: [before.config.as_slice(), &after.config].concat(),
             overrides: [before.overrides.as_slice(), &after.overrides].concat(),
             data_dir: after.data_dir.clone().or_else(|| before.data_dir.clone()),
-            log_level: after.log_level.or(before.log_level),
-            log_file_name: after.log_file_name.clone().or_else(|| before.log_file_name.clone()),
+            log_level: after
+                .log_level
+                .or(before.log_level)
+                .or_else(|| self.command.usual_log_level(log_file_name.as_deref())),
+            log_file_name,
             kms_log_file_name: after.kms_log_file_name.clone().or_else(|| before.kms_log_file_name.clone()),
             no_tty: before.no_tty || after.no_tty,
             json: before.json || after.json,
@@ -52,7 +56,7 @@ pub(crate) struct Global {
     /// Where nodes without a configured storage keep their data [default: cantle-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// How much is logged [default: info]
+    /// How much is logged [default: info; warn for demo and sandbox, unless into a file]
     #[arg(long, value_enum, ignore_case = true)]
     log_level: Option<LogLevel>,
     /// Logs into this file; warnings and errors still go to stderr
@@ -134,8 +138,8 @@ impl LogLevel {
 pub(crate) enum Command {
     /// Runs everything on loopback in a temporary folder, shows it, and exits
     Demo(With<Nothing>),
-    /// The same as demo, but stays up until stopped
-    Sandbox(With<Nothing>),
+    /// The same as demo, but stays up until stopped, with a page that shows what happens
+    Sandbox(With<Sandbox>),
     /// Runs the configured nodes until stopped
     Daemon(With<Bootstrap>),
     /// An interactive console, with the configured nodes or over the admin API of running ones
@@ -161,9 +165,17 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// What is logged when nothing is said about it: those that tell of their progress log no more than warnings
+    /// between its lines.
+    fn usual_log_level(&self, log_file_name: Option<&Path>) -> Option<LogLevel> {
+        let tells = matches!(self, Self::Demo(_) | Self::Sandbox(_));
+        (tells && log_file_name.is_none()).then_some(LogLevel::Warn)
+    }
+
     fn after(&self) -> &Global {
         match self {
-            Self::Demo(with) | Self::Sandbox(with) => &with.global,
+            Self::Demo(with) => &with.global,
+            Self::Sandbox(with) => &with.global,
             Self::Daemon(with) => &with.global,
             Self::Console(with) => &with.global,
             Self::Run(with) => &with.global,
@@ -176,6 +188,13 @@ impl Command {
             Self::Completions(with) => &with.global,
         }
     }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Sandbox {
+    /// The port of the page, on 127.0.0.1 [default: the system chooses one]
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub(crate) port: u16,
 }
 
 #[derive(Args, Debug)]
@@ -367,6 +386,15 @@ mod tests {
         assert_eq!(global.config, [PathBuf::from("a.conf"), PathBuf::from("b.conf")]);
         assert_eq!(global.overrides, [("x.y".to_owned(), "z=1".to_owned())]);
         assert_eq!(global.log_level(), LogLevel::Info);
+    }
+
+    #[test]
+    fn commands_that_tell_of_their_progress_log_warnings_alone_unless_told_otherwise() {
+        let level = |arguments: &[&str]| Cli::try_parse_from(arguments).unwrap().global().log_level();
+        assert_eq!(level(&["cantle", "demo"]), LogLevel::Warn);
+        assert_eq!(level(&["cantle", "sandbox", "--log-level", "debug"]), LogLevel::Debug);
+        assert_eq!(level(&["cantle", "--log-file-name", "log", "sandbox"]), LogLevel::Info);
+        assert_eq!(level(&["cantle", "daemon"]), LogLevel::Info);
     }
 
     #[test]

@@ -10,7 +10,9 @@ mod iam_policy;
 mod keys;
 mod kms_server;
 mod nodes;
+mod playground;
 mod remote;
+mod sandbox;
 mod settings;
 mod status;
 
@@ -26,7 +28,7 @@ use crate::{
 pub(crate) async fn run(command: &Command, global: Global, level: LevelControl) -> Result<(), Failure> {
     match command {
         Command::Demo(_) => demo::run(&global, level).await,
-        Command::Sandbox(_) => demo::sandbox(&global, level).await,
+        Command::Sandbox(with) => sandbox::run(&with.own, &global, level).await,
         Command::Daemon(with) => daemon::run(&with.own, &global, level).await,
         Command::Console(with) => console::interactive(&with.own, &global, level).await,
         Command::Run(with) => console::script(&with.own, &global, level).await,

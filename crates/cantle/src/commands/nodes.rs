@@ -3,7 +3,9 @@
 use std::{error::Error, sync::Arc};
 
 use cantle_config::{Config, Loaded, Secrets, resolved_json};
-use cantle_node::{Diagnostics, DumpFile, LastError, LogLevel, Nodes, NodesOptions, StaticCredentials};
+use cantle_node::{
+    Diagnostics, DumpFile, LastError, LogLevel, NodeEvent, Nodes, NodesOptions, StaticCredentials,
+};
 use tracing::{info, warn};
 
 use crate::{
@@ -39,27 +41,18 @@ fn on_one_line(json: &str) -> String {
         .map_or_else(|_| json.to_owned(), |value| value.to_string())
 }
 
-/// Starts nodes for the demo: silent, with credentials of its own KMS.
-pub(crate) async fn start_quietly(
+/// Starts nodes with credentials of their own; `events` is told what happens.
+pub(crate) async fn start_with(
     config: &Config,
     global: &Global,
     level: LevelControl,
     credentials: StaticCredentials,
+    events: impl Fn(NodeEvent) + Send + Sync + 'static,
 ) -> Result<Nodes, Failure> {
     let mut options = NodesOptions::new(global.data_dir(), Arc::new(Level(level)));
     options.credentials = Some(credentials);
+    options.events = Arc::new(events);
     Nodes::start(config, options).await.map_err(Failure::running)
-}
-
-/// Waits until each node is ready or waits for the operator; stops all if one fails.
-pub(crate) async fn settle(nodes: Nodes) -> Result<Nodes, Failure> {
-    match nodes.settled().await {
-        Ok(()) => Ok(nodes),
-        Err(error) => {
-            nodes.shutdown().await;
-            Err(Failure::running(error))
-        }
-    }
 }
 
 #[derive(Debug)]

@@ -4,12 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod automatic;
+mod chromium;
 mod cli;
 mod doctor;
+mod http;
 mod iam_policy;
 mod monitoring;
 mod postgres;
 mod pregenerated;
 mod providers;
+mod sandbox;
 mod support;
 mod tls;

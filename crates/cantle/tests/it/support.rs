@@ -182,7 +182,7 @@ fn allowing(actions: &[&str]) -> Value {
 }
 
 /// `cantle`, with the node's credentials, a folder's data and no colours.
-fn cantle(folder: &Path) -> Command {
+pub(crate) fn cantle(folder: &Path) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("cantle"));
     command
         .env_clear()
