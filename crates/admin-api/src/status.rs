@@ -91,6 +91,7 @@ impl ToStatus for KmsError {
             Self::InvalidKeyUsage { .. } => (Code::FailedPrecondition, "KMS_KEY_USAGE"),
             Self::LimitExceeded { .. } => (Code::ResourceExhausted, "KMS_LIMIT"),
             Self::Throttled { .. } => (Code::ResourceExhausted, "KMS_THROTTLED"),
+            Self::Overloaded { .. } => (Code::ResourceExhausted, "KMS_OVERLOADED"),
             Self::Credentials { .. } => (Code::FailedPrecondition, "KMS_CREDENTIALS"),
             Self::Network { .. } | Self::Timeout { .. } => (Code::Unavailable, "KMS_UNREACHABLE"),
             error if error.retryable() => (Code::Unavailable, "KMS_UNAVAILABLE"),

@@ -44,7 +44,9 @@ pub use sections::crypto::{CryptoConfig, CryptoProvider, SchemeConfig, WrapperKe
 pub use sections::domain_parameters::{DomainParametersConfig, DomainTopologyConfig};
 pub use sections::features::Features;
 pub use sections::init::{AutoInit, InitConfig, NodeIdentifier};
-pub use sections::kms::{AssumeRole, KmsConfig, KmsCredentials, RetryConfig, SslVerification};
+pub use sections::kms::{
+    AssumeRole, KmsConfig, KmsCredentials, LimitsConfig, QuotasConfig, RetryConfig, SslVerification,
+};
 pub use sections::monitoring::{
     HealthCheck, HealthConfig, LoggingConfig, MonitoringConfig, PrometheusConfig,
 };

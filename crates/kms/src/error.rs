@@ -109,6 +109,16 @@ pub enum NetworkProblem {
     AnswerLost,
 }
 
+/// A bound of the node's own on its requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OverloadLimit {
+    /// So many requests waited already.
+    Waiting(usize),
+    /// It waited so long for its turn.
+    Wait(Duration),
+}
+
 /// A request to the service that failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -182,6 +192,13 @@ pub enum KmsError {
         call: FailedCall,
         /// The service's words.
         message: ServiceMessage,
+    },
+    /// The node has more requests than it allows itself. This one was not sent.
+    Overloaded {
+        /// The call.
+        call: FailedCall,
+        /// The bound.
+        limit: OverloadLimit,
     },
     /// The service cannot reach the key's material just now.
     KeyUnavailable {
@@ -283,6 +300,7 @@ impl KmsError {
             | Self::UnsupportedOperation { call, .. }
             | Self::LimitExceeded { call, .. }
             | Self::Throttled { call, .. }
+            | Self::Overloaded { call, .. }
             | Self::KeyUnavailable { call, .. }
             | Self::Credentials { call, .. }
             | Self::Network { call, .. }
@@ -313,7 +331,7 @@ impl KmsError {
 
     /// A stable name: AWS's name of the exception where the service raised one, else one of `CredentialsMissing`,
     /// `CredentialsUnavailable`, `CredentialsMisconfigured`, `CredentialsRefused`, `ConnectionFailed`, `TlsFailed`,
-    /// `AnswerLost`, `RequestTimedOut`, `MalformedAnswer` and `UnexpectedError`.
+    /// `AnswerLost`, `RequestTimedOut`, `Overloaded`, `MalformedAnswer` and `UnexpectedError`.
     pub fn code(&self) -> &str {
         match self {
             Self::NotFound { .. } => "NotFoundException",
@@ -326,6 +344,7 @@ impl KmsError {
             Self::UnsupportedOperation { .. } => "UnsupportedOperationException",
             Self::LimitExceeded { .. } => "LimitExceededException",
             Self::Throttled { .. } => "ThrottlingException",
+            Self::Overloaded { .. } => "Overloaded",
             Self::KeyUnavailable { .. } => "KeyUnavailableException",
             Self::Credentials { problem, .. } => match problem {
                 CredentialsProblem::Missing => "CredentialsMissing",
@@ -368,6 +387,7 @@ impl KmsError {
     pub const fn retryable(&self) -> bool {
         match self {
             Self::Throttled { .. }
+            | Self::Overloaded { .. }
             | Self::KeyUnavailable { .. }
             | Self::Timeout { .. }
             | Self::Internal { .. } => true,

@@ -1,8 +1,9 @@
 //! A key management service as a node sees it: the trait, its errors, its contract suite and its wrappers.
 //!
 //! - [`Kms`] is the contract every backend keeps, [`KmsError`] the one error of it, [`KmsKeyId`] AWS's name of a key.
-//! - [`Audited`], [`Counted`], [`Metered`] and [`Retrying`] wrap any [`Kms`]. Outermost first, a node stacks them
-//!   `Retrying(Metered(Counted(Audited(backend))))`, so that every attempt that is sent is logged, counted and measured.
+//! - [`Audited`], [`Counted`], [`Metered`], [`Limited`] and [`Retrying`] wrap any [`Kms`]. Outermost first, a node stacks
+//!   them `Retrying(Limited(Metered(Counted(Audited(backend)))))`, so that every attempt takes its turn, and every
+//!   attempt that is sent is logged, counted and measured.
 //! - [`create_and_wait`] makes a key and waits until the service knows it everywhere.
 //! - [`contract`] is the suite that every backend must pass; [`testing`] has an in-memory backend.
 //!
@@ -17,8 +18,10 @@ mod create;
 mod error;
 mod key;
 mod key_id;
+mod limited;
 mod metered;
 mod operation;
+mod quota;
 mod retrying;
 mod service;
 pub mod testing;
@@ -28,11 +31,13 @@ pub use algorithm::{EncryptionAlgorithm, SigningAlgorithm};
 pub use audited::{AUDIT_TARGET, Audited};
 pub use counted::{Counted, Outcome, RequestCount, RequestCounts};
 pub use create::{CreateError, CreatedKey, CreationPoll, create_and_wait};
-pub use error::{CredentialsProblem, FailedCall, KmsError, NetworkProblem, ServiceMessage};
+pub use error::{CredentialsProblem, FailedCall, KmsError, NetworkProblem, OverloadLimit, ServiceMessage};
 pub use key::{CreateKey, KeyMetadata, KeySpec, KeyState, KeyUsage, KmsPublicKey, MultiRegion, OriginType};
 pub use key_id::{KmsKeyId, KmsKeyIdError, KmsKeyIdKind};
+pub use limited::{LimitOptions, Limited};
 pub use metered::{KmsMetrics, Metered};
 pub use operation::Operation;
-pub use retrying::{RetryOptions, Retrying};
+pub use quota::QuotaClass;
+pub use retrying::{Backoff, RetryOptions, Retrying};
 pub use service::{CallMode, Kms, Reply};
 pub use waits::{Wait, Waits};

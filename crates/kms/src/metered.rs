@@ -53,6 +53,25 @@ impl KmsMetrics {
         .record(took.as_secs_f64());
     }
 
+    /// A request that waited for its turn, and whether it was given up.
+    pub(crate) fn waited(&self, operation: Operation, took: Duration, refused: bool) {
+        let operation = operation.as_str();
+        histogram!(
+            "cantle_kms_queue_duration_seconds",
+            "node" => self.node.clone(),
+            "operation" => operation,
+        )
+        .record(took.as_secs_f64());
+        if refused {
+            counter!(
+                "cantle_kms_overloaded_total",
+                "node" => self.node.clone(),
+                "operation" => operation,
+            )
+            .increment(1);
+        }
+    }
+
     /// A request that will be sent again.
     pub(crate) fn retried(&self, error: &KmsError) {
         counter!(
@@ -167,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{FakeKms, Fault};
-    use crate::{KeySpec, RetryOptions, Retrying};
+    use crate::{Backoff, KeySpec, RetryOptions, Retrying};
 
     /// Every counter as `name{label=value,…}` with its count.
     fn counts(snapshotter: &Snapshotter) -> Vec<(String, u64)> {
@@ -196,8 +215,12 @@ mod tests {
                 let fake = Arc::new(FakeKms::new());
                 let metrics = KmsMetrics::of("participant1");
                 let metered = Arc::new(Metered::new(fake.clone(), metrics.clone()));
-                let options =
-                    RetryOptions { initial_delay: Duration::from_micros(10), ..RetryOptions::default() };
+                let fast = Backoff {
+                    initial_delay: Duration::from_micros(10),
+                    max_delay: Duration::from_micros(50),
+                    max_retries: Some(3),
+                };
+                let options = RetryOptions { failures: fast, throttling: fast, deadline: None };
                 let kms = Retrying::new(metered, options).metered(metrics);
                 let key =
                     kms.create_key(&CreateKey::signing(KeySpec::EccNistP256)).await.unwrap().value.key_id;

@@ -1,6 +1,8 @@
 //! Repeats requests that failed for a passing reason. The only place that repeats: backends send each request once.
 //!
-//! Invariant: CreateKey is repeated only if the failed attempt surely made no key; nothing is repeated in silence.
+//! Invariant: CreateKey is repeated only if the failed attempt surely made no key; nothing is repeated in silence. A
+//! request that the node itself refused for want of room ([`KmsError::Overloaded`]) is not repeated: that would only
+//! make the queue longer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,26 +17,43 @@ use crate::{
     Operation, Reply, SigningAlgorithm, Waits, backoff,
 };
 
-/// How often and how long to try again: Canton's `crypto.kms.retries.failures`.
+/// Exponential back-off: how often and how long to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryOptions {
+pub struct Backoff {
     /// The wait before the first retry; it doubles with each further one. Half of a wait is random.
     pub initial_delay: Duration,
     /// The longest wait.
     pub max_delay: Duration,
-    /// How many retries; none given means no limit, which is Canton's default.
+    /// How many retries; none given means no limit.
     pub max_retries: Option<u32>,
+}
+
+/// How often and how long to try again, by what went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryOptions {
+    /// Lost connections and answers, time-outs, failures inside the service: Canton's `crypto.kms.retries.failures`.
+    pub failures: Backoff,
+    /// Throttling, which has a budget of its own: an account whose quota is used up is told so, and a request that was
+    /// throttled has not spent what it may need for a lost connection. `crypto.kms.retries.throttling`, ours.
+    pub throttling: Backoff,
     /// No retry starts when it would end later than this after the first attempt began.
     pub deadline: Option<Duration>,
 }
 
 impl Default for RetryOptions {
-    /// 500 ms, 10 s, without limit.
+    /// Failures: 500 ms, 10 s, without limit, as Canton. Throttling: 200 ms, 10 s, 20 times, about two minutes.
     fn default() -> Self {
         Self {
-            initial_delay: Duration::from_millis(500),
-            max_delay: Duration::from_secs(10),
-            max_retries: None,
+            failures: Backoff {
+                initial_delay: Duration::from_millis(500),
+                max_delay: Duration::from_secs(10),
+                max_retries: None,
+            },
+            throttling: Backoff {
+                initial_delay: Duration::from_millis(200),
+                max_delay: Duration::from_secs(10),
+                max_retries: Some(20),
+            },
             deadline: None,
         }
     }
@@ -64,6 +83,12 @@ impl Retrying {
         Self { metrics: Some(metrics), ..self }
     }
 
+    /// The same, with what is being repeated in a list that exists already.
+    #[must_use]
+    pub fn listing(self, waits: Waits) -> Self {
+        Self { waits, ..self }
+    }
+
     /// The requests that are being repeated.
     pub fn waits(&self) -> Waits {
         self.waits.clone()
@@ -77,6 +102,7 @@ impl Retrying {
             waiting: None,
             started: Instant::now(),
             retries: 0,
+            throttled: 0,
         }
     }
 }
@@ -88,7 +114,9 @@ struct Attempts<'a> {
     waits: &'a Waits,
     waiting: Option<Waiting>,
     started: Instant,
+    /// All retries, and those of them that came after throttling.
     retries: u32,
+    throttled: u32,
 }
 
 impl Attempts<'_> {
@@ -106,6 +134,9 @@ impl Attempts<'_> {
             return Err(error);
         };
         self.retries = self.retries.saturating_add(1);
+        if is_throttling(&error) {
+            self.throttled = self.throttled.saturating_add(1);
+        }
         if let Some(metrics) = self.metrics {
             metrics.retried(&error);
         }
@@ -113,16 +144,16 @@ impl Attempts<'_> {
             Some(waiting) => waiting.again(&error),
             None => self.waiting = Some(self.waits.enter(self.started, &error)),
         }
-        let limit = match self.options.max_retries {
+        let (backoff, number) = self.budget(&error);
+        let limit = match backoff.max_retries {
             Some(max) => format!("of at most {max}"),
             None => "without limit".to_owned(),
         };
         warn!(
             operation = error.operation().as_str(),
-            retry = self.retries,
+            retry = number,
             delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-            "retry {} {limit} in {} ms: {error}",
-            self.retries,
+            "retry {number} {limit} in {} ms: {error}",
             delay.as_millis()
         );
         tokio::time::sleep(delay).await;
@@ -130,18 +161,34 @@ impl Attempts<'_> {
     }
 
     fn next_delay(&self, error: &KmsError) -> Option<Duration> {
+        let (backoff, number) = self.budget(error);
         let may_repeat = error.retryable()
+            && !matches!(error, KmsError::Overloaded { .. })
             && (error.operation() != Operation::CreateKey || error.surely_not_executed())
-            && self.options.max_retries.is_none_or(|max| self.retries < max);
+            && backoff.max_retries.is_none_or(|max| number < max);
         if !may_repeat {
             return None;
         }
-        let delay = backoff::delay(self.options.initial_delay, self.options.max_delay, self.retries);
+        let delay = backoff::delay(backoff.initial_delay, backoff.max_delay, number);
         match self.options.deadline {
             Some(deadline) if self.started.elapsed() + delay >= deadline => None,
             _ => Some(delay),
         }
     }
+
+    /// What an error may use up, and how much of it is used.
+    fn budget(&self, error: &KmsError) -> (&Backoff, u32) {
+        if is_throttling(error) {
+            (&self.options.throttling, self.throttled)
+        } else {
+            (&self.options.failures, self.retries.saturating_sub(self.throttled))
+        }
+    }
+}
+
+/// Whether the service asked for fewer requests a second.
+const fn is_throttling(error: &KmsError) -> bool {
+    matches!(error, KmsError::Throttled { .. } | KmsError::Unexpected { status: Some(429), .. })
 }
 
 #[async_trait]
@@ -217,14 +264,15 @@ impl Kms for Retrying {
 mod tests {
     use super::*;
     use crate::testing::{FakeKms, Fault};
-    use crate::{Counted, KeySpec};
+    use crate::{Counted, KeySpec, LimitOptions, Limited};
 
-    const FAST: RetryOptions = RetryOptions {
+    const QUICK: Backoff = Backoff {
         initial_delay: Duration::from_micros(10),
         max_delay: Duration::from_micros(50),
         max_retries: Some(3),
-        deadline: None,
     };
+    const FOREVER: Backoff = Backoff { max_retries: None, ..QUICK };
+    const FAST: RetryOptions = RetryOptions { failures: QUICK, throttling: QUICK, deadline: None };
 
     struct Stack {
         fake: Arc<FakeKms>,
@@ -268,9 +316,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn throttling_and_failures_have_budgets_of_their_own() {
+        let stack = stack(FAST);
+        let key = signing_key(&stack).await;
+        // Three of each are within both budgets, six of one are not.
+        stack.fake.fail_next(Operation::Sign, 3, Fault::Throttled);
+        stack.fake.fail_next(Operation::Sign, 3, Fault::Timeout);
+        stack.kms.sign(&key, b"x", SigningAlgorithm::EcdsaSha256, CallMode::Execute).await.unwrap();
+        assert_eq!(stack.counted.counts().of(Operation::Sign), 7);
+        let forever = self::stack(RetryOptions { failures: FOREVER, ..FAST });
+        let key = signing_key(&forever).await;
+        forever.fake.fail_next(Operation::Sign, 50, Fault::Timeout);
+        forever.fake.fail_next(Operation::Sign, 100, Fault::Throttled);
+        let error =
+            forever.kms.sign(&key, b"x", SigningAlgorithm::EcdsaSha256, CallMode::Execute).await.unwrap_err();
+        assert!(matches!(error, KmsError::Throttled { .. }), "{error}");
+        assert_eq!(forever.counted.counts().of(Operation::Sign), 54);
+    }
+
+    #[tokio::test]
+    async fn a_request_without_room_is_not_repeated() {
+        let fake = Arc::new(FakeKms::new());
+        fake.block(Operation::DescribeKey);
+        let options =
+            LimitOptions { max_concurrent: 1, max_wait: Duration::from_millis(5), ..LimitOptions::default() };
+        let limited = Arc::new(Limited::new(fake.clone(), &options, Waits::default()));
+        let kms = Retrying::new(limited, RetryOptions { failures: FOREVER, ..FAST });
+        let key = KmsKeyId::parse("alias/x").unwrap();
+        let (one, other) = tokio::join!(
+            tokio::time::timeout(Duration::from_secs(1), kms.describe_key(&key)),
+            tokio::time::timeout(Duration::from_secs(1), kms.describe_key(&key)),
+        );
+        assert!(one.is_err(), "the first is under way");
+        assert!(matches!(other, Ok(Err(KmsError::Overloaded { .. }))), "{other:?}");
+    }
+
+    #[tokio::test]
     async fn the_deadline_ends_retries_without_limit() {
         let stack =
-            stack(RetryOptions { max_retries: None, deadline: Some(Duration::from_millis(20)), ..FAST });
+            stack(RetryOptions { throttling: FOREVER, deadline: Some(Duration::from_millis(20)), ..FAST });
         stack.fake.fail_next(Operation::CreateKey, usize::MAX, Fault::Throttled);
         let request = CreateKey::signing(KeySpec::EccNistP256);
         let error = stack.kms.create_key(&request).await.unwrap_err();
@@ -280,7 +364,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_repeated_is_listed_until_it_ends() {
-        let stack = stack(RetryOptions { max_retries: None, ..FAST });
+        let stack = stack(RetryOptions { throttling: FOREVER, ..FAST });
         let key = signing_key(&stack).await;
         stack.fake.fail_next(Operation::DescribeKey, usize::MAX, Fault::Throttled);
         let waits = stack.kms.waits();

@@ -1,4 +1,4 @@
-//! The requests of a node that are being repeated: what they are, since when, and why.
+//! The requests of a node that wait: to be repeated, or for their turn. What they are, since when, and why.
 //!
 //! Nothing repeats in silence: besides the line in the log, whoever asks a node how it is sees what it waits for.
 
@@ -11,7 +11,7 @@ use std::{
 
 use crate::{KmsError, Operation};
 
-/// The requests that are being repeated. Clones are the same list.
+/// The requests that wait. Clones are the same list.
 #[derive(Debug, Clone, Default)]
 pub struct Waits(Arc<Mutex<Listed>>);
 
@@ -21,36 +21,52 @@ struct Listed {
     waits: BTreeMap<u64, Wait>,
 }
 
-/// A request that failed for a passing reason and is, or will be, sent again.
+/// A request that failed for a passing reason and is, or will be, sent again; or one whose turn has not come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
     /// The operation.
     pub operation: Operation,
-    /// How often it was repeated.
+    /// How often it was repeated; 0 for one that waits for its turn.
     pub retries: u32,
-    /// When it was first sent.
+    /// When it was first sent, or began to wait.
     pub since: Instant,
-    /// AWS's code of the last failure.
+    /// AWS's code of the last failure; empty for one that waits for its turn.
     pub code: String,
 }
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { operation, retries, since, code } = self;
+        if *retries == 0 {
+            return write!(f, "{operation} waits for its turn since {} s", since.elapsed().as_secs());
+        }
         let times = if *retries == 1 { "once" } else { &*format!("{retries} times") };
         write!(f, "{operation} repeated {times} in {} s ({code})", since.elapsed().as_secs())
     }
 }
 
 impl Waits {
-    /// The requests that are being repeated now, the oldest first.
+    /// The requests that wait now, the oldest first.
     pub fn list(&self) -> Vec<Wait> {
         self.listed().waits.values().cloned().collect()
     }
 
-    /// Lists a request until the answer is dropped.
+    /// Lists a request that is repeated, until the answer is dropped.
     pub(crate) fn enter(&self, since: Instant, error: &KmsError) -> Waiting {
-        let wait = Wait { operation: error.operation(), retries: 1, since, code: error.code().to_owned() };
+        self.list_until_dropped(Wait {
+            operation: error.operation(),
+            retries: 1,
+            since,
+            code: error.code().to_owned(),
+        })
+    }
+
+    /// Lists a request whose turn has not come, until the answer is dropped.
+    pub(crate) fn queue(&self, operation: Operation, since: Instant) -> Waiting {
+        self.list_until_dropped(Wait { operation, retries: 0, since, code: String::new() })
+    }
+
+    fn list_until_dropped(&self, wait: Wait) -> Waiting {
         let mut listed = self.listed();
         let number = listed.next;
         listed.next += 1;

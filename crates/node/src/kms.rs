@@ -1,15 +1,16 @@
 //! The KMS of a node: the backend that its configuration names, and what wraps it.
 //!
-//! From the inside out: the backend, the audit log if it is wanted, counting, metrics, retries, and the node's name for
-//! the log. Every attempt that is sent is therefore logged, counted and measured.
+//! From the inside out: the backend, the audit log if it is wanted, counting, metrics, the bounds on its requests, retries,
+//! and the node's name for the log. Every attempt takes its turn, and what is sent is logged, counted and measured.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cantle_config::{KmsConfig, RetryConfig, SslVerification as ConfiguredSsl};
+use cantle_config::{KmsConfig, LimitsConfig, RetryConfig, SslVerification as ConfiguredSsl};
 use cantle_kms::{
-    Audited, CallMode, Counted, CreateKey, CreationPoll, EncryptionAlgorithm, KeyMetadata, Kms, KmsError,
-    KmsKeyId, KmsMetrics, KmsPublicKey, Metered, Reply, RetryOptions, Retrying, SigningAlgorithm, Waits,
+    Audited, Backoff, CallMode, Counted, CreateKey, CreationPoll, EncryptionAlgorithm, KeyMetadata, Kms,
+    KmsError, KmsKeyId, KmsMetrics, KmsPublicKey, LimitOptions, Limited, Metered, QuotaClass, Reply,
+    RetryOptions, Retrying, SigningAlgorithm, Waits,
 };
 use cantle_kms_aws::{AssumeRole, AwsKms, AwsKmsOptions, ConnectError, SslVerification, StaticCredentials};
 use cantle_store::NodeIdentity;
@@ -23,7 +24,7 @@ pub struct NodeKms {
     pub kms: Arc<dyn Kms>,
     /// Counts every attempt that is sent.
     pub counted: Counted,
-    /// What is being repeated.
+    /// What is being repeated, or waits for its turn.
     pub waits: Waits,
 }
 
@@ -41,8 +42,10 @@ pub async fn connect_kms(
     let counted = Counted::new(audited);
     let metrics = KmsMetrics::of(node.name.as_str());
     let metered = Arc::new(Metered::new(Arc::new(counted.clone()), metrics.clone()));
-    let retrying = Retrying::new(metered, retry_options(&config.failures)).metered(metrics);
-    let waits = retrying.waits();
+    let waits = Waits::default();
+    let limited = Limited::new(metered, &limits(&config.limits), waits.clone()).metered(metrics.clone());
+    let retrying =
+        Retrying::new(Arc::new(limited), retry_options(config)).metered(metrics).listing(waits.clone());
     let span = info_span!("kms", node = %node);
     Ok(NodeKms { kms: Arc::new(InSpan { inner: Arc::new(retrying), span }), counted, waits })
 }
@@ -80,13 +83,37 @@ fn options(config: &KmsConfig, credentials: Option<StaticCredentials>) -> AwsKms
     options
 }
 
-fn retry_options(config: &RetryConfig) -> RetryOptions {
+fn retry_options(config: &KmsConfig) -> RetryOptions {
+    let backoff = |retries: &RetryConfig| Backoff {
+        initial_delay: retries.initial_delay,
+        max_delay: retries.max_delay,
+        max_retries: retries.max_retries,
+    };
     RetryOptions {
-        initial_delay: config.initial_delay,
-        max_delay: config.max_delay,
-        max_retries: config.max_retries,
-        ..RetryOptions::default()
+        failures: backoff(&config.failures),
+        throttling: backoff(&config.throttling),
+        deadline: None,
     }
+}
+
+fn limits(config: &LimitsConfig) -> LimitOptions {
+    let options = LimitOptions {
+        rates: Vec::new(),
+        max_concurrent: config.max_concurrent_requests,
+        max_waiting: config.max_waiting_requests,
+        max_wait: config.max_wait,
+    };
+    let Some(percent) = config.quota_percent else { return options };
+    let configured = |class: QuotaClass| match class {
+        QuotaClass::CreateKey => config.quotas.create_key,
+        QuotaClass::DescribeKey => config.quotas.describe_key,
+        QuotaClass::GetPublicKey => config.quotas.get_public_key,
+        QuotaClass::Ecc => config.quotas.ecc,
+        QuotaClass::Rsa => config.quotas.rsa,
+    };
+    options.with_share(f64::from(percent) / 100.0, |class| {
+        configured(class).unwrap_or_else(|| class.documented())
+    })
 }
 
 /// How long a key that was just made is waited for.

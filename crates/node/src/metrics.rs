@@ -37,6 +37,8 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("cantle_kms_requests_total", Kind::Counter, "Requests that were sent to the KMS, each attempt"),
     ("cantle_kms_request_duration_seconds", Kind::Histogram, "How long an attempt took"),
     ("cantle_kms_retries_total", Kind::Counter, "Requests to the KMS that were sent again"),
+    ("cantle_kms_queue_duration_seconds", Kind::Histogram, "How long a request waited that had to"),
+    ("cantle_kms_overloaded_total", Kind::Counter, "Requests that were not sent, for want of room"),
     ("cantle_kms_reachable", Kind::Gauge, "1 if the last look at each key of the node was answered, else 0"),
     ("cantle_keys", Kind::Gauge, "Private keys of the node by purpose and state"),
     ("cantle_node_initialized", Kind::Gauge, "1 if the node has its identity, else 0"),

@@ -10,7 +10,7 @@ use super::server::finite;
 use super::tags;
 use crate::cursor::Cursor;
 use crate::fault::Problem;
-use crate::schema::{FINITE, Kind, Section, Tagged, used};
+use crate::schema::{FINITE, Kind, POSITIVE, POSITIVE_DURATION, Section, Span, Tagged, used};
 
 /// `crypto.kms`
 pub(crate) static KMS: Tagged = Tagged::new(&[("aws", &AWS)]).refusing(&[
@@ -26,12 +26,30 @@ static AWS: Section = Section::new(&[
     used("disable-ssl-verification", Kind::Bool),
     used("custom-tags", Kind::Map(&Kind::Text)),
     used("retries", Kind::Section(&RETRIES)),
+    used("limits", Kind::Section(&LIMITS)),
     used("credentials", Kind::Section(&CREDENTIALS)),
 ]);
 
 static RETRIES: Section = Section::new(&[
     used("failures", Kind::Section(&BACKOFF)),
+    used("throttling", Kind::Section(&BACKOFF)),
     used("create-key-check", Kind::Section(&BACKOFF)),
+]);
+
+static LIMITS: Section = Section::new(&[
+    used("quota-percent", Kind::Int(1, 100)),
+    used("quotas", Kind::Section(&QUOTAS)),
+    used("max-concurrent-requests", Kind::Int(1, 10_000)),
+    used("max-waiting-requests", Kind::Int(0, 1_000_000)),
+    used("max-wait", POSITIVE_DURATION),
+]);
+
+static QUOTAS: Section = Section::new(&[
+    used("create-key", POSITIVE),
+    used("describe-key", POSITIVE),
+    used("get-public-key", POSITIVE),
+    used("ecc", POSITIVE),
+    used("rsa", POSITIVE),
 ]);
 
 static BACKOFF: Section = Section::new(&[
@@ -64,10 +82,14 @@ pub struct KmsConfig {
     pub ssl_verification: SslVerification,
     /// Tags of new keys besides Cantle's own, by their keys.
     pub custom_tags: Vec<(String, String)>,
-    /// Retries of requests that failed.
+    /// Retries of requests that failed for a passing reason, but for throttling.
     pub failures: RetryConfig,
+    /// Retries of requests that AWS throttled.
+    pub throttling: RetryConfig,
     /// Polling of a new key until it can be used.
     pub create_key_check: RetryConfig,
+    /// Bounds on the node's requests.
+    pub limits: LimitsConfig,
     /// Where credentials come from; the AWS default chain where nothing is set.
     pub credentials: KmsCredentials,
 }
@@ -79,6 +101,36 @@ pub enum SslVerification {
     On,
     /// It is not. For tests; needs `canton.parameters.non-standard-config = yes`.
     Off,
+}
+
+/// Bounds on the requests of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// The share of the account's request quotas that the node keeps to, in percent; `None`: no bound.
+    pub quota_percent: Option<u8>,
+    /// The account's quotas where they are not AWS's defaults.
+    pub quotas: QuotasConfig,
+    /// Requests under way at once.
+    pub max_concurrent_requests: usize,
+    /// Requests that wait for their turn.
+    pub max_waiting_requests: usize,
+    /// How long a request waits for its turn.
+    pub max_wait: Duration,
+}
+
+/// An account's request quotas in a Region, in requests a second; `None`: AWS's default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QuotasConfig {
+    /// CreateKey.
+    pub create_key: Option<u32>,
+    /// DescribeKey.
+    pub describe_key: Option<u32>,
+    /// GetPublicKey.
+    pub get_public_key: Option<u32>,
+    /// Cryptographic operations with elliptic curves.
+    pub ecc: Option<u32>,
+    /// Cryptographic operations with RSA keys.
+    pub rsa: Option<u32>,
 }
 
 /// Exponential back-off.
@@ -131,6 +183,15 @@ pub(crate) fn kms(kms: &Cursor<'_>, non_standard: bool) -> Option<KmsConfig> {
                 max_retries: None,
             },
         ),
+        throttling: retry(
+            &retries.at("throttling"),
+            RetryConfig {
+                initial_delay: Duration::from_millis(200),
+                max_delay: Duration::from_secs(10),
+                max_retries: Some(20),
+            },
+        ),
+        limits: limits(&kms.at("limits")),
         create_key_check: retry(
             &retries.at("create-key-check"),
             RetryConfig {
@@ -247,6 +308,27 @@ fn retry(section: &Cursor<'_>, default: RetryConfig) -> RetryConfig {
         );
     }
     config
+}
+
+fn limits(limits: &Cursor<'_>) -> LimitsConfig {
+    let quotas = limits.at("quotas");
+    let quota_percent = limits.at("quota-percent").int();
+    if quotas.is_set() && quota_percent.is_none() {
+        quotas.warn("these quotas are not kept to without limits.quota-percent, the node's share of them");
+    }
+    LimitsConfig {
+        quota_percent,
+        quotas: QuotasConfig {
+            create_key: quotas.at("create-key").int(),
+            describe_key: quotas.at("describe-key").int(),
+            get_public_key: quotas.at("get-public-key").int(),
+            ecc: quotas.at("ecc").int(),
+            rsa: quotas.at("rsa").int(),
+        },
+        max_concurrent_requests: limits.at("max-concurrent-requests").int().unwrap_or(256),
+        max_waiting_requests: limits.at("max-waiting-requests").int().unwrap_or(4_096),
+        max_wait: limits.at("max-wait").duration(Span::Positive).unwrap_or(Duration::from_secs(30)),
+    }
 }
 
 fn max_retries(retries: &Cursor<'_>, default: Option<u32>) -> Option<u32> {

@@ -118,6 +118,24 @@ fn names_and_tags_with_other_characters_are_faults() {
 }
 
 #[test]
+fn limits_of_the_kms_have_bounds() {
+    let with = |limits: &str| {
+        load_text(&format!(
+            "canton.participants.p.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, limits {{ {limits} }} }} }}"
+        ))
+    };
+    for out_of_range in
+        ["quota-percent = 0", "quota-percent = 101", "max-concurrent-requests = 0", "quotas.ecc = 0"]
+    {
+        let errors = with(out_of_range).unwrap_err();
+        assert_eq!(errors.faults()[0].problem.code(), "config-out-of-range", "{out_of_range}: {errors}");
+    }
+    assert!(with("max-wait = 0 s").is_err());
+    let warned = with("quotas.ecc = 5000").unwrap().warnings;
+    assert!(warned.iter().any(|warning| warning.text.contains("quota-percent")), "{warned:?}");
+}
+
+#[test]
 fn as_many_tags_as_fit_are_taken_and_one_more_is_not() {
     let with = |count: usize| {
         let tags: Vec<String> = (0..count).map(|i| format!("t{i} = x")).collect();

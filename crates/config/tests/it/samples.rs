@@ -43,6 +43,11 @@ fn the_shortest_kms_configuration_has_all_defaults() {
     assert_eq!((kms.failures.max_delay, kms.failures.max_retries), (Duration::from_secs(10), None));
     assert_eq!(kms.create_key_check.initial_delay, Duration::from_millis(100));
     assert_eq!(kms.create_key_check.max_retries, Some(20));
+    assert_eq!(
+        (kms.throttling.initial_delay, kms.throttling.max_retries),
+        (Duration::from_millis(200), Some(20))
+    );
+    assert_eq!((kms.limits.quota_percent, kms.limits.max_concurrent_requests), (None, 256));
     assert!(kms.credentials.profile.is_none() && kms.credentials.assume_role.is_none());
     assert!(matches!(node.storage.backend, StorageBackend::Sqlite { file: None }));
     assert_eq!(node.storage.sqlite_file(Path::new("data"), name).unwrap(), Path::new("data/participant1.db"));
@@ -64,6 +69,14 @@ fn every_key_of_kms_is_read() {
     assert_eq!(kms.custom_tags, tags.map(|(key, value)| (key.to_owned(), value.to_owned())));
     assert_eq!((kms.failures.max_delay, kms.failures.max_retries), (Duration::from_secs(60), Some(5)));
     assert_eq!(kms.create_key_check.max_delay, Duration::from_secs(5));
+    assert_eq!((kms.throttling.max_delay, kms.throttling.max_retries), (Duration::from_secs(20), Some(10)));
+    let limits = &kms.limits;
+    assert_eq!(
+        (limits.quota_percent, limits.quotas.ecc, limits.quotas.create_key),
+        (Some(50), Some(5000), Some(10))
+    );
+    assert_eq!((limits.max_concurrent_requests, limits.max_waiting_requests), (64, 100));
+    assert_eq!(limits.max_wait, Duration::from_secs(5));
     assert_eq!(kms.credentials.profile.as_deref(), Some("cantle"));
     let role = kms.credentials.assume_role.as_ref().unwrap();
     assert_eq!(role.role_arn, "arn:aws:iam::123456789012:role/cantle");

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cantle_kms::{
-    CallMode, CreateKey, CreationPoll, CredentialsProblem, KeySpec, Kms, KmsError, KmsKeyId,
-    SigningAlgorithm, contract, create_and_wait,
+    CallMode, CreateKey, CreationPoll, CredentialsProblem, KeySpec, Kms, KmsError, KmsKeyId, LimitOptions,
+    Limited, QuotaClass, SigningAlgorithm, Waits, contract, create_and_wait,
 };
 use cantle_kms_aws::{AwsKms, AwsKmsOptions, StaticCredentials};
-use cantle_kms_server::{Server, ServerOptions};
+use cantle_kms_server::{RateLimits, Server, ServerOptions};
 
 async fn connect(server: &Server, secret: &str) -> AwsKms {
     let mut options = AwsKmsOptions::new("us-east-1");
@@ -119,4 +119,31 @@ async fn server_endpoint_that_is_gone() -> String {
     let endpoint = server.endpoint();
     server.shutdown().await;
     endpoint
+}
+
+#[tokio::test]
+async fn within_its_share_of_the_quota_nothing_is_throttled() {
+    let mut options = ServerOptions::default();
+    options.rate_limits = RateLimits::Aws;
+    let server = Server::start(options).await.unwrap();
+    let kms = Arc::new(connect(&server, "test").await);
+    let limits = LimitOptions::default().with_share(0.8, QuotaClass::documented);
+    let limited = Limited::new(kms.clone(), &limits, Waits::default());
+    // AWS lets five a second through; eight at once would be too many.
+    let make = |kms: Arc<dyn Kms>| {
+        let made = (0..8).map(|_| {
+            let kms = kms.clone();
+            tokio::spawn(async move { kms.create_key(&CreateKey::signing(KeySpec::EccNistP256)).await })
+        });
+        made.collect::<Vec<_>>()
+    };
+    for made in make(Arc::new(limited)) {
+        made.await.unwrap().unwrap();
+    }
+    let mut throttled = 0;
+    for made in make(kms) {
+        throttled += usize::from(matches!(made.await.unwrap(), Err(KmsError::Throttled { .. })));
+    }
+    assert!(throttled > 0, "the service keeps its quotas");
+    server.shutdown().await;
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::{CredentialsProblem, KmsError, NetworkProblem, ServiceMessage};
+use super::{CredentialsProblem, KmsError, NetworkProblem, OverloadLimit, ServiceMessage};
 use crate::{FailedCall, KmsKeyId, KmsKeyIdKind, Operation};
 
 /// The actions that a refusal may name.
@@ -75,6 +75,12 @@ fn what(error: &KmsError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         KmsError::LimitExceeded { .. } => f.write_str("an AWS quota for keys is used up"),
         KmsError::Throttled { .. } => {
             f.write_str("more requests a second than the account's quota in this Region")
+        }
+        KmsError::Overloaded { limit: OverloadLimit::Waiting(most), .. } => {
+            write!(f, "{most} requests of this node wait for their turn already; it was not sent")
+        }
+        KmsError::Overloaded { limit: OverloadLimit::Wait(longest), .. } => {
+            write!(f, "its turn did not come within {longest:?}; it was not sent")
         }
         KmsError::KeyUnavailable { .. } => f.write_str("the key's material cannot be reached just now"),
         KmsError::Credentials { problem, .. } => f.write_str(match problem {
@@ -162,6 +168,10 @@ pub(super) fn remedy(error: &KmsError) -> Cow<'static, str> {
         KmsError::Throttled { .. } => {
             "Wait, or ask AWS for a higher request quota (Service Quotas, AWS KMS); other \
             users of the same account and Region count too."
+                .into()
+        }
+        KmsError::Overloaded { .. } => {
+            "Ask less of this node, look whether the KMS answers slowly, or raise the bounds under crypto.kms.limits."
                 .into()
         }
         KmsError::KeyUnavailable { .. } => {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use cantle_config::KmsConfig;
-use cantle_kms::{CredentialsProblem, Kms, KmsError, KmsKeyId, RetryOptions, Retrying};
+use cantle_kms::{Backoff, CredentialsProblem, Kms, KmsError, KmsKeyId, RetryOptions, Retrying};
 use cantle_kms_aws::{AwsKms, ConnectError, Probe, StaticCredentials};
 use uuid::Uuid;
 
@@ -21,11 +21,12 @@ const CLOCK_FAILS: Duration = Duration::from_secs(240);
 const CLOCK_WARNS: Duration = Duration::from_secs(30);
 
 /// How often a question that found no answer is asked again: the doctor is not fooled by one lost answer.
-const RETRIES: RetryOptions = RetryOptions {
+const RETRIES: RetryOptions =
+    RetryOptions { failures: AGAIN, throttling: AGAIN, deadline: Some(Duration::from_secs(10)) };
+const AGAIN: Backoff = Backoff {
     initial_delay: Duration::from_millis(200),
     max_delay: Duration::from_secs(1),
     max_retries: Some(2),
-    deadline: Some(Duration::from_secs(10)),
 };
 
 /// A KMS and what it said.
