@@ -4,7 +4,9 @@
 //! sequenced then.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use cantle_crypto::SigningPublicKey;
 use cantle_protocol::{Batch, BatchError, Signable, SignedContent, SubmissionRequest};
 use cantle_sequencing::{RefusalReason, SendRefusal};
 use cantle_types::{CantonTimestamp, Member, MemberCode};
@@ -127,27 +129,34 @@ pub(crate) fn is_authenticated(member: &Member) -> bool {
     member.code() != MemberCode::Unauthenticated
 }
 
-/// Whether a member signed, by a key that it had at the time which it names, or that it has at the given time.
+/// By how much a member's clock may be ahead of the sequencer's.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
+
+/// Whether a member signed, by a key that it has now or had at the time which it names.
 ///
-/// To who has just joined, the topology that it was told took effect at once; to the domain it did so after its delay. The
-/// named time may be a little ahead, by the clock of the sender, and as far back as signing keys of events may be.
+/// Members name the last time of which they have heard, which for one that was idle lies far back: what counts is that
+/// the key is still theirs. A key that is theirs no more counts for what was under way when it was replaced: for a named
+/// time as far back as signing keys of events may be. To who has just joined, the topology that it was told took effect at
+/// once; to the domain it did so after its delay. What is later than that, and than any clock, no honest member names.
+/// Source: `SignatureVerifier` of Canton 2.10, which takes the keys of now alone.
 pub(crate) fn check_signature<T: Signable>(
     topology: &Topology,
     now: CantonTimestamp,
     sender: &Member,
     signed: &SignedContent<T>,
 ) -> Result<(), String> {
-    let at = signed.timestamp_of_signing_key().unwrap_or(now);
-    let moment = topology.at(at).map_err(|error| error.to_string())?;
-    let tolerance = moment.signing_tolerance();
-    if now.saturating_since(at) > tolerance {
-        return Err(format!("The time {at} of the signing key is more than {tolerance:?} before {now}"));
+    let named = signed.timestamp_of_signing_key().unwrap_or(now);
+    let known = topology.last_effective().map_or(now, |effective| effective.max(now));
+    let latest = known.saturating_add(CLOCKS_APART);
+    if named > latest {
+        return Err(format!("The time {named} of the signing key is yet to come: it is after {latest}"));
     }
     let signed_by = signed.signature().signed_by();
-    let mut keys = moment.signing_keys(sender);
-    if keys.iter().all(|key| key.fingerprint() != signed_by) {
-        let present = topology.at(now).map_err(|error| error.to_string())?;
-        keys = present.signing_keys(sender);
+    let present = topology.at(now).map_err(|error| error.to_string())?;
+    let mut keys = present.signing_keys(sender);
+    let is_theirs = |keys: &[SigningPublicKey]| keys.iter().any(|key| key.fingerprint() == signed_by);
+    if !is_theirs(&keys) && now.saturating_since(named) <= present.signing_tolerance() {
+        keys = topology.at(named).map_err(|error| error.to_string())?.signing_keys(sender);
     }
     let Some(key) = keys.iter().find(|key| key.fingerprint() == signed_by) else {
         return Err(format!("{signed_by} is none of the {} signing keys of {sender}", keys.len()));

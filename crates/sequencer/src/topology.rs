@@ -135,6 +135,11 @@ impl Topology {
         given.and_then(CantonTimestamp::successor).map_or(clock, |next| next.max(clock))
     }
 
+    /// When the last change that was sequenced became or becomes effective.
+    pub(crate) fn last_effective(&self) -> Option<CantonTimestamp> {
+        self.state().timeline.last_effective().map(CantonTimestamp::from)
+    }
+
     /// The topology with all that was sequenced, also what is not effective yet.
     pub(crate) fn latest(&self) -> TopologyView {
         self.state().timeline.latest().clone()

@@ -1,16 +1,20 @@
 //! Members that others wrote, or that mean no good: refused in the answer to their call, and nothing else disturbed.
 
 use std::io::Write;
+use std::time::Duration;
 
-use cantle_crypto::Signature;
+use cantle_crypto::{PublicKey, Signature};
 use cantle_proto::protocol::v0;
 use cantle_protocol::{MessageId, SignedContent, SubmissionKind, SubmissionRequest};
 use cantle_sequencer::{AcknowledgeError, Sequencer, SubmitError};
 use cantle_sequencing::RefusalReason;
+use cantle_topology::{OwnerToKeyMapping, TopologyMapping};
 use cantle_types::{CantonTimestamp, Member};
 use prost::Message;
 
-use super::support::{World, events, in_time, reason, refusal, request_of, signing_key, to, trace};
+use super::support::{
+    Keyed, World, events, in_time, reason, refusal, request_of, signed_transaction, signing_key, to, trace,
+};
 
 async fn submit(
     sequencer: &Sequencer,
@@ -55,12 +59,75 @@ async fn signatures_that_are_not_the_senders_are_refused() {
     let empty = SignedContent::assemble(request(), empty, Some(now));
     let of_other_request = one.sign(request(), now).signature().clone();
     let moved = SignedContent::assemble(request(), of_other_request, Some(now));
-    let old = one.sign(request(), now.saturating_sub(std::time::Duration::from_secs(3600)));
-    for wrong in [foreign, by_other_member, empty, moved, old] {
+    for wrong in [foreign, by_other_member, empty, moved] {
         assert_eq!(reason(submit(&sequencer, &one.member, &wrong).await), RefusalReason::RequestRefused);
     }
     assert_eq!(events(&sequencer, &world.two().member).await.len(), 1);
     assert_undisturbed(&world, &sequencer).await;
+}
+
+#[tokio::test]
+async fn a_signing_time_that_is_yet_to_come_is_refused() {
+    let world = World::new();
+    let sequencer = world.running().await;
+    let one = world.one();
+    let now = world.now();
+    let minute = Duration::from_secs(60);
+    for ahead in [now.saturating_add(minute + Duration::from_secs(1)), CantonTimestamp::MAX] {
+        let signed = one.sign(one.request(Vec::new()), ahead);
+        let refused = refusal(submit(&sequencer, &one.member, &signed).await);
+        assert_eq!(refused.reason, RefusalReason::RequestRefused);
+        assert!(refused.message.contains("yet to come"), "{refused}");
+        let acknowledged = sequencer.acknowledge(&one.member, &one.acknowledgement(now, ahead)).await;
+        assert!(matches!(acknowledged, Err(AcknowledgeError::Refused { .. })), "{acknowledged:?}");
+    }
+    // The clocks of two machines differ.
+    let signed = one.sign(one.request(Vec::new()), now.saturating_add(minute));
+    submit(&sequencer, &one.member, &signed).await.unwrap();
+}
+
+/// It names the last time of which it has heard.
+#[tokio::test]
+async fn a_member_that_was_idle_for_long_is_heard_as_ever() {
+    let world = World::new();
+    let sequencer = world.running().await;
+    let one = world.one();
+    let heard = world.now();
+    world.clock.advance(Duration::from_secs(24 * 3600));
+    let signed = one.sign(one.request(vec![to(b"x", &[&world.two().member])]), heard);
+    submit(&sequencer, &one.member, &signed).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_was_taken_away_counts_for_what_was_under_way_and_no_longer() {
+    let world = World::new();
+    let one = world.one();
+    let (sequencer, key) = world.open(world.store().await).await;
+    let mut topology = world.initial_topology(&key);
+    let of_one = world.onboarding(one);
+    topology.extend(of_one.iter().cloned());
+    topology.extend(world.onboarding(world.two()));
+    world.begin(&sequencer, &topology).await;
+    world.introduce(&sequencer).await;
+
+    let old_time = world.now();
+    let renewed = Keyed { member: one.member.clone(), key: signing_key(), namespace: one.namespace.clone() };
+    let owner = TopologyMapping::OwnerToKeyMapping(OwnerToKeyMapping {
+        owner: one.member.clone(),
+        key: PublicKey::Signing(renewed.key.public().clone()),
+    });
+    let removal = signed_transaction(&one.namespace, of_one[1].transaction().reverse().unwrap());
+    let message = world.topology_message(vec![world.signed(&one.namespace, owner), removal]);
+    world.send(&sequencer, &world.manager, vec![to(&message, &[&world.manager.member])]).await.unwrap();
+    world.clock.advance(Duration::from_secs(1));
+    let by_old_key = |named| one.sign(one.request(Vec::new()), named);
+    submit(&sequencer, &one.member, &by_old_key(old_time)).await.unwrap();
+    let refused = submit(&sequencer, &one.member, &by_old_key(world.now())).await;
+    assert_eq!(reason(refused), RefusalReason::RequestRefused, "it names a time at which the key was gone");
+    world.clock.advance(Duration::from_secs(121));
+    let refused = submit(&sequencer, &one.member, &by_old_key(old_time)).await;
+    assert_eq!(reason(refused), RefusalReason::RequestRefused, "nothing is under way for so long");
+    world.send(&sequencer, &renewed, Vec::new()).await.unwrap();
 }
 
 #[tokio::test]
@@ -110,21 +177,26 @@ async fn what_is_larger_than_the_domain_allows_is_refused() {
     assert_undisturbed(&world, &sequencer).await;
 }
 
-#[tokio::test]
-async fn a_gzip_bomb_is_refused_before_it_is_open() {
-    let world = World::new();
-    let sequencer = world.running().await;
+/// A submission of some hundred kilobytes whose batch is one of two hundred megabytes.
+pub(crate) fn bomb(sender: &Member) -> Vec<u8> {
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     bomb.write_all(&vec![0; 200 << 20]).unwrap();
     let message = v0::SubmissionRequest {
-        sender: world.one().member.to_string(),
+        sender: sender.to_string(),
         message_id: "bomb".to_owned(),
         is_request: false,
         batch: Some(v0::CompressedBatch { algorithm: 1, compressed_batch: bomb.finish().unwrap() }),
         max_sequencing_time: Some(prost_types::Timestamp { seconds: 4_000_000_000, nanos: 0 }),
         timestamp_of_signing_key: None,
     };
-    let bytes = cantle_proto::versioned::wrap(&message.encode_to_vec(), 0);
+    cantle_proto::versioned::wrap(&message.encode_to_vec(), 0)
+}
+
+#[tokio::test]
+async fn a_gzip_bomb_is_refused_before_it_is_open() {
+    let world = World::new();
+    let sequencer = world.running().await;
+    let bytes = bomb(&world.one().member);
     assert!(bytes.len() < 1 << 20);
     let request = SubmissionRequest::from_bytes(bytes).unwrap();
     let result = world.send_request(&sequencer, world.one(), request).await;
