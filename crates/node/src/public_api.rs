@@ -5,12 +5,12 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use cantle_config::PublicApiConfig;
 use cantle_sequencer::{PublicServer, PublicServerOptions, SequencerNode, SequencerOptions};
 use cantle_sequencing::{ServiceAgreement, chain};
-use cantle_types::Clock;
+use cantle_types::{Clock, NodeName};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use crate::{base, error::StartStep, tls};
+use crate::{base, error::StartStep, listen, tls};
 
 /// A bound public API, not yet served.
 #[derive(Debug)]
@@ -26,15 +26,12 @@ impl PublicApi {
 }
 
 /// Reads the certificates and binds the configured address.
-pub(crate) async fn bind(config: &PublicApiConfig) -> Result<PublicApi, StartStep> {
-    let defaults = PublicServerOptions::default();
+pub(crate) async fn bind(config: &PublicApiConfig, node: &NodeName) -> Result<PublicApi, StartStep> {
     let options = PublicServerOptions {
+        node: node.to_string(),
+        server: listen::settings(config.keep_alive),
         tls: config.tls.as_ref().map(tls::server_tls).transpose()?,
-        keep_alive: config.keep_alive.map(|keep_alive| keep_alive.time),
-        keep_alive_timeout: config
-            .keep_alive
-            .map_or(defaults.keep_alive_timeout, |keep_alive| keep_alive.timeout),
-        ..defaults
+        ..PublicServerOptions::default()
     };
     let server = PublicServer::bind(base::resolve(&config.address, config.port).await?).await?;
     Ok(PublicApi { server, options })

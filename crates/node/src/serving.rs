@@ -45,7 +45,7 @@ impl Serving {
         let Base { node, store, kms, vault } = base;
         let Served { topology, role, public } = served;
         let public = match public {
-            Some((config, sequencer)) => Some((public_api::bind(config).await?, sequencer)),
+            Some((config, sequencer)) => Some((public_api::bind(config, &node.name).await?, sequencer)),
             None => None,
         };
         let public_address = public.as_ref().map(|(api, _)| api.address());

@@ -11,11 +11,10 @@ use cantle_proto::domain::api::v0::{
     sequencer_connect_service_server::SequencerConnectServiceServer,
     sequencer_service_server::SequencerServiceServer,
 };
-use cantle_transport::{Listener, ServerTls};
+use cantle_transport::{Listener, MeteredLayer, ServerKeepAlive, ServerSettings, ServerTls, server};
 use cantle_types::Clock;
 use tokio::sync::watch;
 use tonic::service::Routes;
-use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -33,25 +32,23 @@ const SMALL_MESSAGE: usize = 64 * 1024;
 /// The bounds of the public API.
 #[derive(Debug, Clone)]
 pub struct PublicServerOptions {
+    /// The name of the node, which measurements and log lines of calls carry.
+    pub node: String,
     /// Open connections; more of them wait.
     pub max_connections: usize,
-    /// Calls and subscriptions of one connection at once.
-    pub max_streams: u32,
-    /// How often an idle connection is asked whether it is alive; `None`: never.
-    pub keep_alive: Option<Duration>,
-    /// How long it may take to answer.
-    pub keep_alive_timeout: Duration,
+    /// What every server of a node does about its connections.
+    pub server: ServerSettings,
     /// TLS; `None` is without.
     pub tls: Option<ServerTls>,
 }
 
 impl Default for PublicServerOptions {
     fn default() -> Self {
+        let keep_alive = ServerKeepAlive { time: Duration::from_secs(40), timeout: Duration::from_secs(20) };
         Self {
+            node: "sequencer".to_owned(),
             max_connections: 4096,
-            max_streams: 256,
-            keep_alive: Some(Duration::from_secs(40)),
-            keep_alive_timeout: Duration::from_secs(20),
+            server: ServerSettings { keep_alive: Some(keep_alive) },
             tls: None,
         }
     }
@@ -111,12 +108,11 @@ impl PublicServer {
         options: PublicServerOptions,
         stop: impl Future<Output = ()>,
     ) -> Result<(), PublicServerError> {
-        let services = Server::builder()
-            .max_concurrent_streams(options.max_streams)
-            .http2_keepalive_interval(options.keep_alive)
-            .http2_keepalive_timeout(Some(options.keep_alive_timeout))
+        let PublicServerOptions { node, max_connections, server: settings, tls } = options;
+        let services = server(&settings, &node)
+            .layer(MeteredLayer::of(node))
             .add_routes(public_routes(sequencer, clock));
-        let incoming = self.listener.at_most(options.max_connections).incoming(options.tls);
+        let incoming = self.listener.at_most(max_connections).incoming(tls);
         let served = services.serve_with_incoming_shutdown(incoming, stop);
         served.await.map_err(PublicServerError::Transport)
     }

@@ -8,6 +8,7 @@ mod crashes;
 mod delivery;
 mod events;
 mod hostile;
+mod hostile_wire;
 mod public_api;
 mod support;
 mod tls;

@@ -48,13 +48,13 @@ pub(crate) async fn serve(world: &World, sequencer: &Sequencer, options: PublicS
 }
 
 impl Served {
-    async fn channel(&self) -> Channel {
+    pub(crate) async fn channel(&self) -> Channel {
         Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
     }
 }
 
 /// A call on behalf of a member.
-fn call<T>(message: T, world: &World, member: &Member, token: Option<&[u8]>) -> Request<T> {
+pub(crate) fn call<T>(message: T, world: &World, member: &Member, token: Option<&[u8]>) -> Request<T> {
     let mut request = Request::new(message);
     let metadata = request.metadata_mut();
     metadata.insert("memberid", member.as_str().parse().unwrap());
@@ -67,7 +67,7 @@ fn call<T>(message: T, world: &World, member: &Member, token: Option<&[u8]>) -> 
     request
 }
 
-async fn token(channel: &Channel, world: &World, keyed: &Keyed) -> Vec<u8> {
+pub(crate) async fn token(channel: &Channel, world: &World, keyed: &Keyed) -> Vec<u8> {
     let mut client = SequencerAuthenticationServiceClient::new(channel.clone());
     let request = challenge::Request {
         member: keyed.member.to_string(),
@@ -87,7 +87,9 @@ async fn token(channel: &Channel, world: &World, keyed: &Keyed) -> Vec<u8> {
     success.token
 }
 
-async fn event(stream: &mut Streaming<VersionedSubscriptionResponse>) -> Result<SequencedEvent, Status> {
+pub(crate) async fn event(
+    stream: &mut Streaming<VersionedSubscriptionResponse>,
+) -> Result<SequencedEvent, Status> {
     let response = in_time(stream.message()).await?.expect("the stream goes on");
     assert!(
         response
