@@ -2,7 +2,7 @@
 //!
 //! The table is the drawing in ARCHITECTURE.md in another form. A new arrow is a decision, so it is
 //! made here, and not by whoever first writes a `use`. Dev-dependencies are free, except that nothing
-//! shipped may depend on `testkit`.
+//! shipped may depend on `testkit` or `simulation`.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -100,6 +100,25 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("testkit", &[]),
     (
+        "simulation",
+        &[
+            "types",
+            "proto",
+            "crypto",
+            "kms",
+            "store",
+            "vault",
+            "topology",
+            "protocol",
+            "identity",
+            "sequencing",
+            "participant",
+            "domain-manager",
+            "mediator",
+            "sequencer",
+        ],
+    ),
+    (
         "xtask",
         &[
             "types",
@@ -153,8 +172,8 @@ fn violations(metadata: &serde_json::Value) -> anyhow::Result<Vec<String>> {
                 continue;
             }
             let target = short(dependency["name"].as_str().context("a dependency without a name")?);
-            if target == "testkit" && name != "xtask" {
-                wrong.push(format!("{name} → testkit: only for tests, as a dev-dependency"));
+            if ["testkit", "simulation"].contains(&target) && name != "xtask" {
+                wrong.push(format!("{name} → {target}: only for tests, as a dev-dependency"));
             } else if !may.contains(&target) {
                 wrong.push(format!("{name} → {target}: not allowed"));
             }
