@@ -322,18 +322,26 @@ async fn hand_in(
 ) -> Result<(), RegisterError> {
     let transactions = teller.converted(unseen).await?;
     let until = tokio::time::Instant::now() + ANSWER_WITHIN;
-    teller.register(client, answers.subscribe(), transactions).await?;
-    wait_until_seen(teller, client, until).await;
+    teller.register(client, answers.subscribe(), transactions.clone()).await?;
+    wait_until_seen(client, &transactions, until).await;
     Ok(())
 }
 
-/// What was taken comes back as the domain's topology; before that it would be handed in again.
-async fn wait_until_seen(teller: &Teller, client: &SequencerClient, until: tokio::time::Instant) {
+/// What was taken comes back as the domain's topology; before that it would be handed in again. What is authorized
+/// meanwhile is not waited for: it has not been handed in.
+async fn wait_until_seen(
+    client: &SequencerClient,
+    handed_in: &[SignedTopologyTransaction],
+    until: tokio::time::Instant,
+) {
     let Some(topology) = client.topology() else { return };
     let mut head = topology.head();
     loop {
-        let unseen = teller.unseen(&topology.latest()).await;
-        if unseen.is_ok_and(|unseen| unseen.is_empty()) {
+        let known = topology.latest();
+        let is_seen = |signed: &SignedTopologyTransaction| {
+            known.state().has_seen(signed.transaction(), signed.key().fingerprint())
+        };
+        if handed_in.iter().all(is_seen) {
             return;
         }
         match tokio::time::timeout_at(until, head.changed()).await {
