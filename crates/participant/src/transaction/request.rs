@@ -1,5 +1,6 @@
 //! A confirmation request as it comes out of an event: root hash messages and encrypted views, then decrypted ones.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cantle_crypto::{Hash, Signature};
@@ -9,8 +10,8 @@ use cantle_protocol::{
 };
 use cantle_sequencing::SyncCrypto;
 use cantle_topology::TopologyView;
-use cantle_types::{Fingerprint, ProtocolVersion};
-use cantle_vault::DecryptError;
+use cantle_types::{Fingerprint, KeyPurpose, ProtocolVersion};
+use cantle_vault::{DecryptError, KeyFilter};
 use thiserror::Error;
 
 /// The largest view, decompressed.
@@ -101,7 +102,7 @@ impl Opener {
         let opened = futures::future::join_all(opened).await;
         let mut unreadable = Vec::new();
         let mut lights = Vec::new();
-        let mut signatures = std::collections::HashMap::new();
+        let mut signatures = HashMap::new();
         for (message, opened) in request.views.into_iter().zip(opened) {
             match opened {
                 Ok(light) => {
@@ -132,19 +133,20 @@ impl Opener {
     ) -> Result<LightTransactionViewTree, ViewError> {
         let view = message.view_hash();
         let wrong = |source| ViewError::View { view, source };
-        let fingerprints = match message.keys() {
-            ViewKeys::Seed(lookups) | ViewKeys::SessionKey { lookups, .. } => {
-                lookups.iter().map(|lookup| &lookup.fingerprint)
-            }
+        let lookups = match message.keys() {
+            ViewKeys::Seed(lookups) | ViewKeys::SessionKey { lookups, .. } => lookups,
         };
-        let key =
-            self.crypto.own_encryption_key(topology, fingerprints).ok_or(ViewError::NotForUs { view })?;
-        let lookup = message.lookup(|fingerprint| fingerprint == key).ok_or(ViewError::NotForUs { view })?;
+        let fingerprints = || lookups.iter().map(|lookup| &lookup.fingerprint);
+        let key = match self.crypto.own_encryption_key(topology, fingerprints()) {
+            Some(key) => key.clone(),
+            None => self.retired_key(fingerprints()).await.ok_or(ViewError::NotForUs { view })?,
+        };
+        let lookup = message.lookup(|fingerprint| *fingerprint == key).ok_or(ViewError::NotForUs { view })?;
         let kept = self.session_keys.as_ref().and_then(|cache| cache.get(&lookup.ciphertext));
         let seed = match kept {
             Some(session_key) => message.seed_under(&session_key).map_err(wrong)?,
             None => {
-                let decrypted = self.crypto.decrypt(&lookup.ciphertext, key).await;
+                let decrypted = self.crypto.decrypt(&lookup.ciphertext, &key).await;
                 let decrypted =
                     decrypted.map_err(|source| ViewError::Key { view, key: key.clone(), source })?;
                 if let (Some(cache), ViewKeys::SessionKey { .. }) = (&self.session_keys, message.keys())
@@ -156,5 +158,13 @@ impl Opener {
             }
         };
         message.decrypt(&seed, self.version, VIEW_LIMIT).map_err(wrong)
+    }
+
+    /// A key that the topology does not give to this participant any more, while what was encrypted to it is under way.
+    async fn retired_key<'a>(&self, keys: impl Iterator<Item = &'a Fingerprint>) -> Option<Fingerprint> {
+        let own = self.crypto.vault().private_keys(&KeyFilter::purpose(KeyPurpose::Encryption)).await;
+        let own: HashSet<Fingerprint> =
+            own.ok()?.into_iter().map(|key| key.public.fingerprint().clone()).collect();
+        keys.into_iter().find(|key| own.contains(*key)).cloned()
     }
 }
