@@ -75,7 +75,7 @@ pub(crate) struct Core {
     pub(crate) client: SequencerClient,
     pub(crate) contracts: Arc<Mutex<Contracts>>,
     builder: Builder,
-    submissions: Arc<Submissions>,
+    pub(crate) submissions: Arc<Submissions>,
 }
 
 impl Core {

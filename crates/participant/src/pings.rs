@@ -8,9 +8,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cantle_protocol::{Contract, Verdict};
+use cantle_crypto::Hash;
+use cantle_protocol::Contract;
 use cantle_sequencing::chain;
-use cantle_types::{DomainId, ParticipantId, PartyId};
+use cantle_topology::TopologyView;
+use cantle_types::{DomainId, Member, ParticipantId, PartyId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -18,7 +20,7 @@ use tracing::Instrument;
 
 use crate::domain::{Core, SubmitError};
 use crate::ping::{Command, ContractState, PingContract};
-use crate::transaction::{Event, Outcome, active};
+use crate::transaction::{Event, active};
 
 /// Answers that are being made at once.
 const REACTIONS: usize = 256;
@@ -103,38 +105,75 @@ pub enum PingError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Submitting,
-    Sequenced,
+    /// The first transaction has this root hash.
+    Sequenced(Hash),
     Confirmed,
 }
 
 impl Stage {
-    fn text(self, responders: &BTreeSet<PartyId>) -> String {
+    /// How far it came, and whose keys are asked for next.
+    fn text(self, core: &Core, responders: &BTreeSet<PartyId>) -> String {
+        const FIRST: &str = "the first transaction (create Ping) was";
+        let view = core.client.topology().map(|topology| topology.latest());
+        let own = KeysOf::member(view.as_ref(), core.client.member());
         match self {
-            Self::Submitting => {
-                "the first transaction (create Ping) was not sequenced; is the sequencer reachable, and can this \
-                 participant's signing key be used?"
-                    .to_owned()
-            }
-            Self::Sequenced => {
-                "the first transaction (create Ping) was sequenced and not concluded; is the mediator running, and can \
-                 this participant's encryption and signing keys be used?"
-                    .to_owned()
-            }
+            Self::Submitting => format!(
+                "{FIRST} not sequenced; is the sequencer reachable, and can this participant's signing key {} be used?",
+                own.signing
+            ),
+            Self::Sequenced(_) => format!(
+                "{FIRST} sequenced and not concluded; is the mediator running, and can this participant's encryption key {} \
+                 and signing key {} be used?",
+                own.encryption, own.signing
+            ),
             Self::Confirmed => {
                 let who: Vec<_> = responders.iter().map(ToString::to_string).collect();
+                let hosts = view.iter().flat_map(|view| {
+                    responders.iter().flat_map(move |party| view.active_participants_of(party).into_keys())
+                });
+                let keys: BTreeSet<_> = hosts
+                    .map(|host| {
+                        let KeysOf { signing, encryption } = KeysOf::member(view.as_ref(), host.member());
+                        format!("{host} has encryption key {encryption} and signing key {signing}")
+                    })
+                    .collect();
+                let keys: Vec<_> = keys.into_iter().collect();
                 format!(
-                    "the first transaction (create Ping) was confirmed, and there is no response of {}; is it connected \
-                     to the domain, and can its encryption and signing keys be used?",
-                    who.join(", ")
+                    "{FIRST} confirmed, and there is no response of {}; is it connected to the domain, and can its keys be \
+                     used? {}",
+                    who.join(", "),
+                    keys.join("; ")
                 )
             }
         }
     }
 }
 
+/// The names of the keys that a member uses, by the topology.
+struct KeysOf {
+    signing: String,
+    encryption: String,
+}
+
+impl KeysOf {
+    fn member(view: Option<&TopologyView>, member: &Member) -> Self {
+        let named = |name: Option<String>| name.unwrap_or_else(|| "(the topology has none)".to_owned());
+        let signing = view.and_then(|view| Some(view.signing_key(member)?.fingerprint().to_string()));
+        let encryption = view.and_then(|view| Some(view.encryption_key(member)?.fingerprint().to_string()));
+        Self { signing: named(signing), encryption: named(encryption) }
+    }
+}
+
 /// The pings of a participant that wait for their pongs.
 #[derive(Debug, Default)]
-pub(crate) struct Pings(Mutex<HashMap<String, oneshot::Sender<PartyId>>>);
+pub(crate) struct Pings(Mutex<HashMap<String, Pinged>>);
+
+#[derive(Debug)]
+struct Pinged {
+    pong: oneshot::Sender<PartyId>,
+    /// What went wrong last, which may yet go right.
+    trouble: Option<String>,
+}
 
 /// Ends the waiting when it is dropped.
 struct Waiting<'a> {
@@ -149,7 +188,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Pings {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<PartyId>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Pinged>> {
         // Single insertions and removals leave the map whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -171,7 +210,7 @@ impl Pings {
             if waiting.contains_key(&id) {
                 return Err(PingError::Duplicate { id });
             }
-            waiting.insert(id.clone(), pong);
+            waiting.insert(id.clone(), Pinged { pong, trouble: None });
         }
         let _waiting = Waiting { pings: self, id: id.clone() };
         let state = ContractState::Ping { responders: responders.clone(), validators };
@@ -180,9 +219,12 @@ impl Pings {
         let succeed = async {
             let submitted = core.submit(&command, &id, workflow_id.as_deref()).await;
             let submitted = submitted.map_err(|error| PingError::NotSent { reason: chain(&error) })?;
-            reached(&stage, Stage::Sequenced);
-            let outcome = submitted.outcome().await.ok_or(PingError::Stopped)?;
-            if let Some(reason) = rejection(&outcome) {
+            reached(&stage, Stage::Sequenced(*submitted.root_hash()));
+            let (outcome, trouble) = submitted.outcome().await.ok_or(PingError::Stopped)?;
+            if let Some(mut reason) = outcome.rejection() {
+                if let Some(trouble) = trouble {
+                    reason = format!("{reason}; this participant did not answer: {trouble}");
+                }
                 return Err(PingError::NotConfirmed { domain: domain.clone(), reason });
             }
             reached(&stage, Stage::Confirmed);
@@ -192,11 +234,17 @@ impl Pings {
             Ok(responder) => {
                 Ok(PingSuccess { time: start.elapsed(), responder: responder?, domain: domain.clone() })
             }
-            Err(_) => Err(PingError::TimedOut {
-                domain: domain.clone(),
-                timeout,
-                stage: stage.into_inner().unwrap_or_else(PoisonError::into_inner).text(&responders),
-            }),
+            Err(_) => {
+                let stage = stage.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let trouble = match stage {
+                    Stage::Sequenced(root_hash) => core.submissions.trouble(&root_hash),
+                    Stage::Submitting => None,
+                    Stage::Confirmed => self.lock().get(&id).and_then(|pinged| pinged.trouble.clone()),
+                };
+                let trouble = trouble.map(|trouble| format!(" Last trouble: {trouble}")).unwrap_or_default();
+                let stage = format!("{}{trouble}", stage.text(core, &responders));
+                Err(PingError::TimedOut { domain: domain.clone(), timeout, stage })
+            }
         }
     }
 
@@ -217,6 +265,13 @@ impl Pings {
                     continue;
                 }
                 Event::Created { contract, ping, .. } => vec![(contract, ping)],
+                Event::Refused { step, reason } => {
+                    if let Some(pinged) = self.lock().get_mut(&step.ping) {
+                        pinged.trouble =
+                            Some(format!("what {} submitted was rejected: {reason}", step.submitter));
+                    }
+                    continue;
+                }
                 // What a replay brought and is still active was not answered before.
                 Event::CaughtUp => std::mem::take(&mut replayed),
             };
@@ -240,9 +295,9 @@ impl Pings {
                 Some((format!("{}-respond", ping.id), command))
             }
             ContractState::Pong { responder } if ping.initiator == *own => {
-                if let Some(waiting) = self.lock().remove(&ping.id) {
+                if let Some(pinged) = self.lock().remove(&ping.id) {
                     // Whoever waited may have gone.
-                    let _ = waiting.send(responder);
+                    let _ = pinged.pong.send(responder);
                 }
                 Some((format!("{}-ack", ping.id), Command::Ack { pong: contract.clone() }))
             }
@@ -260,7 +315,7 @@ async fn carry_out(core: Arc<Core>, contract: Contract, (command_id, command): (
         return;
     }
     match core.submit(&command, &command_id, None).await {
-        Ok(submitted) => match submitted.outcome().await.as_ref().and_then(rejection) {
+        Ok(submitted) => match submitted.outcome().await.and_then(|(outcome, _)| outcome.rejection()) {
             None => {}
             Some(reason) => tracing::info!(command_id, reason, "a step of a ping was rejected"),
         },
@@ -268,23 +323,5 @@ async fn carry_out(core: Arc<Core>, contract: Contract, (command_id, command): (
             tracing::warn!(command_id, error = %chain(&error), "a step of a ping was not sequenced");
         }
         Err(error) => tracing::warn!(command_id, error = %chain(&error), "a step of a ping was not sent"),
-    }
-}
-
-/// Why a request was not approved; nothing if it was.
-fn rejection(outcome: &Outcome) -> Option<String> {
-    match outcome {
-        Outcome::Verdict(Verdict::Approve) => None,
-        Outcome::Verdict(Verdict::ParticipantReject(reasons)) => {
-            let reasons = reasons.iter().map(|reason| {
-                let parties: Vec<_> = reason.parties.iter().map(ToString::to_string).collect();
-                let reject = &reason.reject;
-                let (code, cause) = (&reject.error_code, &reject.cause_prefix);
-                format!("{code} for {}: {cause}{}", parties.join(", "), reject.details)
-            });
-            Some(reasons.collect::<Vec<_>>().join("; "))
-        }
-        Outcome::Verdict(Verdict::MediatorReject(reject)) => Some(reject.cause().to_owned()),
-        Outcome::RolledBack(reason) => Some(reason.clone()),
     }
 }

@@ -19,6 +19,6 @@ mod worker;
 pub(crate) use build::{BuildError, Builder};
 pub(crate) use contracts::Contracts;
 pub(crate) use inbox::TransactionHandler;
-pub(crate) use pending::{Outcome, Submissions, Submitted};
+pub(crate) use pending::{Submissions, Submitted};
 pub(crate) use request::Opener;
 pub(crate) use worker::{Event, Progress, Worker, active};

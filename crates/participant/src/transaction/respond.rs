@@ -3,6 +3,7 @@
 //! What an answer's submission is called follows from its request, so that after a restart an answer that was sent is
 //! recognized by its receipt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cantle_crypto::Hash;
@@ -16,6 +17,7 @@ use cantle_sequencing::{
 use cantle_types::{CantonTimestamp, MediatorId, ParticipantId, ProtocolVersion};
 use thiserror::Error;
 
+use super::pending::Submissions;
 use super::validate::Answer;
 
 const PREFIX: &str = "response:";
@@ -62,7 +64,9 @@ enum RespondError {
 
 impl Answers {
     /// Signs the answers and sends them, until they are sequenced or their deadline has passed.
-    pub(crate) async fn send_in_time(self, client: SequencerClient) {
+    ///
+    /// If the request is this participant's own, whoever waits for it can learn why it is not answered.
+    pub(crate) async fn send_in_time(self, client: SequencerClient, submissions: Arc<Submissions>) {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.send(&client).await {
@@ -75,7 +79,9 @@ impl Answers {
                     tracing::warn!(participant = %self.participant, request_id = %self.request_id, ?outcome, "an answer was not delivered");
                 }
                 Err(error) => {
-                    tracing::warn!(participant = %self.participant, request_id = %self.request_id, error = %chain(&error), "an answer is not sent yet");
+                    let trouble = chain(&error);
+                    tracing::warn!(participant = %self.participant, request_id = %self.request_id, error = trouble, "an answer is not sent yet");
+                    submissions.note(&self.root_hash, &trouble);
                 }
             }
             tokio::time::sleep(pause).await;

@@ -18,7 +18,7 @@ use cantle_types::{CantonTimestamp, MediatorId, Member, MemberCode, ParticipantI
 
 use super::contracts::{Contracts, NotUsable};
 use super::request::OpenedRequest;
-use crate::ping::check_view;
+use crate::ping::{PingContract, check_view};
 
 /// What becomes of a request at its arrival.
 #[derive(Debug)]
@@ -26,7 +26,12 @@ pub(crate) enum Checked {
     /// It is none that can be answered; the reason is for the log.
     Ignored(String),
     /// Its result is waited for, without an answer: its mediator sees what is wrong.
-    WaitForResult(String),
+    WaitForResult {
+        /// Which request it is, where that can be told.
+        root_hash: Option<Hash>,
+        /// Why it is not answered.
+        reason: String,
+    },
     /// It is open.
     Open(Box<CheckedRequest>),
 }
@@ -38,7 +43,26 @@ pub(crate) struct CheckedRequest {
     pub(crate) mediator: MediatorId,
     /// What is committed if it is approved; nothing if this participant found it wrong.
     pub(crate) content: Option<ViewContent>,
+    /// The step of a ping that it says it is.
+    pub(crate) step: Option<Step>,
     pub(crate) answers: Vec<Answer>,
+}
+
+/// A step of a ping, by who submitted it. It is only said, not checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    /// What the ping is called.
+    pub(crate) ping: String,
+    pub(crate) submitter: ParticipantId,
+}
+
+impl Step {
+    fn of(view: &FullView) -> Option<Self> {
+        let light = view.light();
+        let submitter = light.submitter_metadata()?.submitter_participant().clone();
+        let used = light.participant_data().content()?.inputs.first()?;
+        Some(Self { ping: PingContract::from_contract(&used.contract).ok()?.id, submitter })
+    }
 }
 
 /// What this participant answers.
@@ -67,23 +91,28 @@ impl Validator<'_> {
             }
             [] => return Checked::Ignored("there are views and no root hash message".to_owned()),
             [root] => root,
-            _ => return Checked::WaitForResult("there are several root hash messages".to_owned()),
+            _ => {
+                let reason = "there are several root hash messages".to_owned();
+                return Checked::WaitForResult { root_hash: None, reason };
+            }
         };
         let (root, mediator) = match self.mediator(root) {
             Ok(mediator) => (&root.0, mediator),
             Err(ignored) => return Checked::Ignored(ignored),
         };
+        let step = request.views.first().and_then(|(view, _)| Step::of(view));
         let open = |content, answers| {
             Checked::Open(Box::new(CheckedRequest {
                 root_hash: root.root_hash,
                 mediator: mediator.clone(),
                 content,
+                step: step.clone(),
                 answers,
             }))
         };
         if let Some(unusable) = request.unreadable.iter().find(|error| !error.is_malformed()) {
             // Not the sender's fault: nothing is said, and what this participant keeps is left as it is.
-            return Checked::WaitForResult(chain(unusable));
+            return Checked::WaitForResult { root_hash: Some(root.root_hash), reason: chain(unusable) };
         }
         if let Some(reject) = self.malformed(root, &mediator, &request) {
             return open(None, vec![malformed(reject)]);

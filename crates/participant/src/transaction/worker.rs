@@ -24,7 +24,7 @@ use super::inbox::{Item, What};
 use super::pending::{Outcome, Submissions};
 use super::request::OpenedRequest;
 use super::respond::Answers;
-use super::validate::{Checked, CheckedRequest, Validator};
+use super::validate::{Checked, CheckedRequest, Step, Validator};
 use crate::ping::PingContract;
 
 /// What the worker tells of what it committed.
@@ -38,6 +38,13 @@ pub(crate) enum Event {
         ping: Box<PingContract>,
         /// Whether it is known from a replay.
         replayed: bool,
+    },
+    /// A step of a ping was not approved.
+    Refused {
+        /// Which step.
+        step: Step,
+        /// Why.
+        reason: String,
     },
     /// The replay is over.
     CaughtUp,
@@ -95,6 +102,7 @@ struct Open {
     root_hash: Hash,
     mediator: MediatorId,
     content: Option<ViewContent>,
+    step: Option<Step>,
     response_deadline: CantonTimestamp,
     decision_time: CantonTimestamp,
     /// Makes sure that the decision time is seen to pass.
@@ -190,9 +198,13 @@ impl Worker {
             Checked::Ignored(reason) => {
                 tracing::warn!(participant = %self.participant, %at, reason, "a request is ignored");
             }
-            Checked::WaitForResult(reason) => {
+            Checked::WaitForResult { root_hash, reason } => {
                 tracing::warn!(participant = %self.participant, %at, reason, "a request is not answered");
                 self.waiting.insert(at);
+                if let Some(root_hash) = root_hash {
+                    // Without this participant's answer it comes to nothing, if it is its own.
+                    self.submissions.settle(&root_hash, Outcome::RolledBack(reason));
+                }
             }
             Checked::Open(request) => self.opened(at, counter, trace, *request, &topology),
         }
@@ -206,7 +218,7 @@ impl Worker {
         request: CheckedRequest,
         topology: &TopologyView,
     ) {
-        let CheckedRequest { root_hash, mediator, content, answers } = request;
+        let CheckedRequest { root_hash, mediator, content, step, answers } = request;
         let parameters = topology.parameters();
         let response_deadline = at.saturating_add(parameters.participant_response_timeout);
         let decision_time = response_deadline.saturating_add(parameters.mediator_reaction_timeout);
@@ -221,6 +233,7 @@ impl Worker {
             root_hash,
             mediator: mediator.clone(),
             content,
+            step,
             response_deadline,
             decision_time,
             _until: self.client.time().want(after),
@@ -249,7 +262,8 @@ impl Worker {
 
     fn answer(&mut self, answers: Answers) {
         while self.sending.try_join_next().is_some() {}
-        self.sending.spawn(answers.send_in_time(self.client.clone()).in_current_span());
+        let (client, submissions) = (self.client.clone(), Arc::clone(&self.submissions));
+        self.sending.spawn(answers.send_in_time(client, submissions).in_current_span());
     }
 
     fn caught_up(&mut self) {
@@ -297,20 +311,24 @@ impl Worker {
         }
         let Some(open) = self.open.remove(&request_id) else { return };
         let outcome = match verdict {
-            Some(verdict) => {
-                self.finish(request_id, &open, verdict.is_approve());
-                Outcome::Verdict(verdict)
-            }
-            None => {
-                self.finish(request_id, &open, false);
-                Outcome::RolledBack("the mediator could not read the request".to_owned())
-            }
+            Some(verdict) => Outcome::Verdict(verdict),
+            None => Outcome::RolledBack("the mediator could not read the request".to_owned()),
         };
+        self.finish(request_id, &open, outcome);
+    }
+
+    /// Commits or rolls back, and tells whoever waits for it.
+    fn finish(&self, request_id: CantonTimestamp, open: &Open, outcome: Outcome) {
+        let refused = outcome.rejection();
+        self.carry_out(request_id, open, refused.is_none());
+        if let (Some(reason), Some(step)) = (refused, open.step.clone()) {
+            // The other end lives as long as the connection.
+            let _ = self.events.send(Event::Refused { step, reason });
+        }
         self.submissions.settle(&open.root_hash, outcome);
     }
 
-    /// Commits or rolls back.
-    fn finish(&self, request_id: CantonTimestamp, open: &Open, approved: bool) {
+    fn carry_out(&self, request_id: CantonTimestamp, open: &Open, approved: bool) {
         let Some(content) = &open.content else {
             if approved {
                 tracing::error!(participant = %self.participant, %request_id, "a request was approved that this participant found wrong; it is not committed here");
@@ -344,9 +362,8 @@ impl Worker {
         for request_id in late {
             let Some(open) = self.open.remove(&request_id) else { continue };
             tracing::warn!(participant = %self.participant, %request_id, "a request had no result in time and is rolled back");
-            self.finish(request_id, &open, false);
             let reason = format!("{} said nothing until {}", open.mediator, open.decision_time);
-            self.submissions.settle(&open.root_hash, Outcome::RolledBack(reason));
+            self.finish(request_id, &open, Outcome::RolledBack(reason));
         }
         lock(&self.contracts).time(at);
     }
