@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
 mod chaos;
+mod foreign;
 mod keys;
