@@ -210,7 +210,9 @@ async fn ping(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> 
     match shared.look.ping(&order.from, &order.to).await {
         Some(Ok(ms)) => json(StatusCode::OK, &json!({"state": "success", "ms": ms})),
         Some(Err(failure)) => {
-            json(StatusCode::OK, &json!({"state": "failed", "detail": failure.to_string()}))
+            let detail = failure.to_string();
+            let detail = detail.strip_prefix("error: ").unwrap_or(&detail);
+            json(StatusCode::OK, &json!({"state": "failed", "detail": detail}))
         }
         None => {
             let known: Vec<_> = shared.look.participants().collect();
