@@ -194,6 +194,7 @@ fn the_page_shows_nodes_and_keys_and_a_ping_as_it_happens() {
     let finished = sandbox.process.terminate(SOON).unwrap();
     assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
     browser.wait_until("document.getElementById('link').textContent === 'stopped'");
+    browser.wait_until("document.querySelector('main').matches('.stale')");
     browser.wait_until(
         "[...document.querySelectorAll('#ping-buttons button')].every((button) => button.disabled)",
     );

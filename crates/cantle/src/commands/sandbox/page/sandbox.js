@@ -250,6 +250,7 @@ function link(words, mood, banner = "") {
   $("link").dataset.mood = mood;
   text($("banner"), banner);
   $("banner").hidden = banner === "";
+  document.querySelector("main").classList.toggle("stale", !connected);
   show();
 }
 
