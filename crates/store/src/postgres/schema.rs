@@ -6,7 +6,7 @@
 use sqlx::PgConnection;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 
-use crate::sql::schema::{MIGRATIONS_TABLE, Plan, Schema, check_owner};
+use crate::sql::schema::{Content, MIGRATIONS_TABLE, Plan, Schema, check_owner};
 use crate::{Access, BackendError, MigrateOnStart, NodeIdentity, OpenError};
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/postgres");
@@ -44,10 +44,13 @@ impl Opening<'_> {
             return Err(OpenError::Foreign { database: self.database.to_owned() });
         }
         let schema = Schema::new(self.database, &MIGRATOR, &applied)?;
-        if tables.iter().any(|table| table == "node") {
-            check_owner(self.database, self.owner(connection).await?, self.node)?;
-        }
-        match schema.plan(self.access, self.migrate)? {
+        let owner = match tables.iter().any(|table| table == "node") {
+            true => self.owner(connection).await?,
+            false => None,
+        };
+        let content = Content::of(owner.as_ref());
+        check_owner(self.database, owner, self.node)?;
+        match schema.plan(self.access, self.migrate, content)? {
             Plan::Read => Ok(()),
             Plan::Claim => self.claim(connection).await,
             Plan::MigrateAndClaim => {

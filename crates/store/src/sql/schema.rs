@@ -21,6 +21,22 @@ pub(crate) enum Plan {
     MigrateAndClaim,
 }
 
+/// Whether a database may hold anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// It was never claimed: its first start was interrupted, and nothing was stored.
+    Nothing,
+    /// It is a node's.
+    OfNode,
+}
+
+impl Content {
+    /// A database is claimed once its schema is whole, before anything is stored.
+    pub(crate) const fn of<T>(owner: Option<&T>) -> Self {
+        if owner.is_some() { Self::OfNode } else { Self::Nothing }
+    }
+}
+
 /// How the schema of a database stands to the one this program knows.
 pub(crate) struct Schema<'a> {
     database: &'a str,
@@ -52,12 +68,21 @@ impl<'a> Schema<'a> {
     }
 
     /// What to do, or why the database cannot be opened so.
-    pub(crate) fn plan(&self, access: Access, migrate: MigrateOnStart) -> Result<Plan, OpenError> {
+    pub(crate) fn plan(
+        &self,
+        access: Access,
+        migrate: MigrateOnStart,
+        content: Content,
+    ) -> Result<Plan, OpenError> {
         match (self.pending, access, migrate) {
             (false, Access::ReadOnly, _) => Ok(Plan::Read),
             (false, Access::ReadWrite, _) => Ok(Plan::Claim),
             (true, Access::ReadWrite, MigrateOnStart::Yes) => Ok(Plan::MigrateAndClaim),
-            (true, Access::ReadWrite, MigrateOnStart::No) if self.found == 0 => Ok(Plan::MigrateAndClaim),
+            (true, Access::ReadWrite, MigrateOnStart::No)
+                if self.found == 0 || content == Content::Nothing =>
+            {
+                Ok(Plan::MigrateAndClaim)
+            }
             (true, _, _) => Err(OpenError::MigrationNeeded {
                 database: self.database.to_owned(),
                 found: self.found,

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use sqlx::migrate::{Migrate, Migrator};
 
 use super::{SqliteOptions, error, unavailable};
-use crate::sql::schema::{MIGRATIONS_TABLE, Plan, Schema, check_owner};
+use crate::sql::schema::{Content, MIGRATIONS_TABLE, Plan, Schema, check_owner};
 use crate::{BackendError, NodeIdentity, OpenError};
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -42,10 +42,13 @@ pub(super) async fn prepare(
         Vec::new()
     };
     let schema = Schema::new(database, &MIGRATOR, &applied)?;
-    if tables.iter().any(|table| table == "node") {
-        check_owner(database, owner(connection, database).await?, &options.node)?;
-    }
-    let plan = schema.plan(options.access, options.migrate)?;
+    let owner = match tables.iter().any(|table| table == "node") {
+        true => owner(connection, database).await?,
+        false => None,
+    };
+    let content = Content::of(owner.as_ref());
+    check_owner(database, owner, &options.node)?;
+    let plan = schema.plan(options.access, options.migrate, content)?;
     if plan == Plan::Read {
         return Ok(());
     }

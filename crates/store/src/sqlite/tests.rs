@@ -221,6 +221,16 @@ async fn old_schema_is_migrated_only_when_asked() {
 }
 
 #[tokio::test]
+async fn a_first_start_that_was_cut_short_is_taken_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.db");
+    open(&path).await.close().await;
+    raw(&path, UNDO_DOMAIN).await;
+    raw(&path, "DELETE FROM node").await;
+    append_topology(&open(&path).await, "a", TopologyOp::Add).await;
+}
+
+#[tokio::test]
 async fn newer_or_changed_schema_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("node.db");

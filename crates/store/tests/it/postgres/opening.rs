@@ -27,19 +27,21 @@ async fn database_of_another_node_is_refused() {
     open(&options).await.close().await;
 }
 
+/// Back to the schema before the third migration.
+const UNDO_DOMAIN: &str = "DROP TABLE sequencer_events, sequencer_members, sequencer_head, client_cursors, \
+    domain_connections, role_settings; \
+    DROP FUNCTION sequencer_events_refuse, sequencer_events_next; \
+    DROP INDEX topology_times, topology_one_time; \
+    ALTER TABLE topology_transactions \
+    ADD CONSTRAINT topology_transactions_store_sequenced_key UNIQUE (store, sequenced); \
+    DELETE FROM _sqlx_migrations WHERE version = 3";
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
 async fn old_schema_is_migrated_only_when_asked() {
     let (cluster, options) = database("old").await;
     open(&options).await.close().await;
-    let undo = "DROP TABLE sequencer_events, sequencer_members, sequencer_head, client_cursors, \
-                domain_connections, role_settings; \
-                DROP FUNCTION sequencer_events_refuse, sequencer_events_next; \
-                DROP INDEX topology_times, topology_one_time; \
-                ALTER TABLE topology_transactions \
-                ADD CONSTRAINT topology_transactions_store_sequenced_key UNIQUE (store, sequenced); \
-                DELETE FROM _sqlx_migrations WHERE version = 3";
-    cluster.run("old", undo).await;
+    cluster.run("old", UNDO_DOMAIN).await;
     for access in [Access::ReadWrite, Access::ReadOnly] {
         let error = PostgresStore::open(PostgresOptions { access, ..options.clone() }).await.unwrap_err();
         assert!(matches!(error, OpenError::MigrationNeeded { found: 2, known: 3, .. }), "{error:?}");
@@ -92,6 +94,12 @@ async fn a_migration_that_was_cut_short_is_taken_up_again() {
                 DROP FUNCTION topology_append_only, sequencer_events_refuse, sequencer_events_next; \
                 DELETE FROM _sqlx_migrations";
     cluster.run("cut", undo).await;
+    let store = open(&options).await;
+    assert!(store.public_key_list().await.unwrap().is_empty());
+    store.close().await;
+
+    cluster.run("cut", UNDO_DOMAIN).await;
+    cluster.run("cut", "DELETE FROM node").await;
     let store = open(&options).await;
     assert!(store.public_key_list().await.unwrap().is_empty());
 }
