@@ -5,10 +5,11 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use cantle_config::PublicApiConfig;
 use cantle_sequencer::{PublicServer, PublicServerOptions, SequencerNode, SequencerOptions};
 use cantle_sequencing::{ServiceAgreement, chain};
+use cantle_store::{NodeStore, RoleSetting};
 use cantle_types::{Clock, NodeName};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::{base, error::StartStep, listen, tls};
 
@@ -26,15 +27,41 @@ impl PublicApi {
 }
 
 /// Reads the certificates and binds the configured address.
-pub(crate) async fn bind(config: &PublicApiConfig, node: &NodeName) -> Result<PublicApi, StartStep> {
+pub(crate) async fn bind(
+    config: &PublicApiConfig,
+    node: &NodeName,
+    store: &dyn NodeStore,
+) -> Result<PublicApi, StartStep> {
     let options = PublicServerOptions {
         node: node.to_string(),
         server: listen::settings(config.keep_alive),
         tls: config.tls.as_ref().map(tls::server_tls).transpose()?,
         ..PublicServerOptions::default()
     };
-    let server = PublicServer::bind(base::resolve(&config.address, config.port).await?).await?;
+    let server = match config.port {
+        Some(_) => PublicServer::bind(base::resolve(&config.address, config.port).await?).await?,
+        None => bind_as_before(&config.address, store).await?,
+    };
     Ok(PublicApi { server, options })
+}
+
+/// Binds a port that the system chooses, once: members remember how they reach their sequencer.
+async fn bind_as_before(host: &str, store: &dyn NodeStore) -> Result<PublicServer, StartStep> {
+    let setting = RoleSetting::PublicPort;
+    let before = store.setting_find(&setting).await?.and_then(|bytes| <[u8; 2]>::try_from(bytes).ok());
+    if let Some(port) = before.map(u16::from_be_bytes) {
+        let address = base::resolve(host, Some(port)).await?;
+        match PublicServer::bind(address).await {
+            Ok(server) => return Ok(server),
+            Err(failed) => warn!(
+                "{}; another port is chosen, and whoever connected before has to be told; set public-api.port",
+                chain(&failed)
+            ),
+        }
+    }
+    let server = PublicServer::bind(base::resolve(host, None).await?).await?;
+    store.setting_put(&setting, &server.address().port().to_be_bytes()).await?;
+    Ok(server)
 }
 
 /// What the configuration says about the sequencer behind it.

@@ -1,6 +1,7 @@
 //! A node that runs: what others see of it, and how it ends.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use cantle_admin_api::{AdminHandles, AdminServer, NodeHealth, NodeTopology, PingFeed};
 use cantle_kms::Counted;
@@ -9,9 +10,12 @@ use cantle_transport::ClientTls;
 use cantle_vault::Vault;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, error};
+use tracing::{Instrument, error, warn};
 
 use crate::{monitoring::Monitored, state::NodeState, storage::OpenStore};
+
+/// How long the end of a node waits for keys that are being made.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// A running node of any kind.
 #[derive(Debug)]
@@ -28,6 +32,7 @@ pub(crate) struct RunningNode {
     pub(crate) topology: NodeTopology,
     pub(crate) counted: Option<Counted>,
     pub(crate) store: OpenStore,
+    pub(crate) vault: Vault,
     pub(crate) tasks: Vec<JoinHandle<()>>,
 }
 
@@ -49,6 +54,10 @@ impl RunningNode {
             {
                 error!(node = %self.node, "a task of the node panicked: {failed}");
             }
+        }
+        // Whoever asked for a key may be gone; what the KMS makes of it has to be written down.
+        if tokio::time::timeout(SETTLE, self.vault.settled()).await.is_err() {
+            warn!(node = %self.node, "a key is still being made after {SETTLE:?}; the next start goes on with it");
         }
         self.store.close().await;
     }

@@ -45,7 +45,9 @@ impl Serving {
         let Base { node, store, kms, vault } = base;
         let Served { topology, role, public } = served;
         let public = match public {
-            Some((config, sequencer)) => Some((public_api::bind(config, &node.name).await?, sequencer)),
+            Some((config, sequencer)) => {
+                Some((public_api::bind(config, &node.name, &*store.store).await?, sequencer))
+            }
             None => None,
         };
         let public_address = public.as_ref().map(|(api, _)| api.address());
@@ -90,6 +92,7 @@ impl Serving {
             topology,
             counted,
             store,
+            vault,
             tasks,
         };
         Ok(Self { reporter, node, stop: around.stop })

@@ -21,6 +21,8 @@ pub enum RoleSetting {
     SequencerConnections(DomainId),
     /// How far the domain manager's topology is dispatched: microseconds.
     DispatchWatermark(DomainId),
+    /// The port of the public API that the system chose: two bytes, the higher one first.
+    PublicPort,
     /// The service agreement that a participant accepted: its id as text.
     AcceptedAgreement(DomainId),
 }
@@ -33,6 +35,7 @@ impl RoleSetting {
             Self::StaticDomainParameters(domain) => ("static-domain-parameters", domain.as_str()),
             Self::SequencerConnections(domain) => ("sequencer-connections", domain.as_str()),
             Self::DispatchWatermark(domain) => ("dispatch-watermark", domain.as_str()),
+            Self::PublicPort => ("public-port", ""),
             Self::AcceptedAgreement(domain) => ("accepted-agreement", domain.as_str()),
         }
     }

@@ -202,7 +202,7 @@ impl Vault {
         let name = name.filter(|name| !name.is_empty());
         let inner = Arc::clone(&self.inner);
         // A task of its own: a caller that hangs up must not leave a KMS key that nobody knows.
-        let task = tokio::spawn(async move {
+        let task = self.inner.creations.spawn(async move {
             match inner.backend.clone() {
                 VaultBackend::Kms(kms) => inner.generate_in_kms(&kms, scheme, name, role).await,
                 VaultBackend::Jce => inner.generate_in_software(scheme, name).await,

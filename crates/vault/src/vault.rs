@@ -8,6 +8,7 @@ use cantle_crypto::PublicKey;
 use cantle_kms::Kms;
 use cantle_store::{CryptoProvider, NodeStore, StoreError, StoredPublicKey};
 use cantle_types::{Clock, Fingerprint, KeyName, KeyPurpose};
+use tokio_util::task::TaskTracker;
 
 use crate::error::VaultError;
 use crate::info::{KeyFilter, PrivateKeyInfo};
@@ -51,6 +52,8 @@ pub(crate) struct Inner {
     pub(crate) used: RwLock<UsedKeys>,
     /// Creations that a task of this process is busy with.
     pub(crate) creating: Mutex<HashSet<String>>,
+    /// The tasks that make keys.
+    pub(crate) creations: TaskTracker,
 }
 
 impl Vault {
@@ -80,10 +83,17 @@ impl Vault {
                 clock,
                 used: RwLock::default(),
                 creating: Mutex::default(),
+                creations: TaskTracker::new(),
             }),
         };
         vault.report_unfinished().await?;
         Ok(vault)
+    }
+
+    /// Waits for the keys that are being made, whose callers may have gone: the store is needed until then.
+    pub async fn settled(&self) {
+        self.inner.creations.close();
+        self.inner.creations.wait().await;
     }
 
     /// The crypto provider.

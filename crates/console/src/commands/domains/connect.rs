@@ -1,5 +1,7 @@
 //! The ways to connect, which end in one: register, confirm the agreement, connect, remember.
 
+use cantle_proto::participant::admin::v0 as wire;
+
 use super::{accept, agreement, find, reconnect, register, save, synchronize};
 use crate::command::{Call, Kinds, node_of};
 use crate::commands::sequencer_connection_of;
@@ -123,15 +125,30 @@ pub(super) fn alias_of_ref(call: &Call<'_>, name: &str) -> Result<String, Failur
     }
 }
 
-/// Connects by a configuration; a domain that is registered already is only connected to.
+/// Connects by a configuration; of a domain that is registered already only how it is reached is changed.
 fn from_config(call: &Call<'_>, config: &Data) -> Result<(), Failure> {
     let wanted = domain_connection::to_wire(config)
         .map_err(|failure| call.refuse(call.signature.params[0].name, failure.to_string()))?;
     let alias = wanted.domain_alias.clone();
     let manual = wanted.manual_connect;
     let known = find(call, &alias)?;
-    if known.is_none() {
-        register(call, &with(call, config, "manualConnect", Data::Bool(true))?)?;
+    match &known {
+        None => register(call, &with(call, config, "manualConnect", Data::Bool(true))?)?,
+        Some(known) => {
+            let before = domain_connection::to_wire(known)?;
+            if before.sequencer_connections != wanted.sequencer_connections {
+                let (sequencer_connections, sequencer_trust_threshold) =
+                    (wanted.sequencer_connections, wanted.sequencer_trust_threshold);
+                save(
+                    call,
+                    wire::DomainConnectionConfig {
+                        sequencer_connections,
+                        sequencer_trust_threshold,
+                        ..before
+                    },
+                )?;
+            }
+        }
     }
     if !manual {
         if known.is_none() {
