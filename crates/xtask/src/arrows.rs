@@ -122,6 +122,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "xtask",
         &[
             "types",
+            "proto",
             "config",
             "crypto",
             "store",

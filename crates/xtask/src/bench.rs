@@ -1,11 +1,12 @@
 //! `cargo xtask bench`: the figures of a participant, as ratios in one run against `cantle kms-server`; and
-//! `cargo xtask bench kms-server`: those of that server itself; `cargo xtask bench sequencer` and `topology`.
+//! `cargo xtask bench kms-server`: those of that server itself; `cargo xtask bench sequencer`, `ping` and `topology`.
 //!
 //! Everything is built in release mode; the processes are those an operator runs. A bound that is not kept is printed
 //! as such and ends the run with an error.
 
 mod kms_server;
 mod load;
+mod ping;
 mod process;
 mod sequencer;
 mod signature;
@@ -27,6 +28,8 @@ pub(crate) enum Subject {
     KmsServer,
     /// A sequencer alone: signed events a second, with few and with many stored.
     Sequencer,
+    /// Pings over an embedded domain: KMS requests, time, throughput, memory.
+    Ping,
     /// Topology transactions judged a second, and a start with many of them.
     Topology,
 }
@@ -60,6 +63,7 @@ pub(crate) fn measure(subject: Subject) -> anyhow::Result<()> {
         }
         Subject::KmsServer => kms_server::measure(&mut figures)?,
         Subject::Sequencer => runtime()?.block_on(sequencer::measure(&mut figures))?,
+        Subject::Ping => runtime()?.block_on(ping::measure(&mut figures))?,
         Subject::Topology => runtime()?.block_on(topology::measure(&mut figures))?,
     }
     figures.finish()

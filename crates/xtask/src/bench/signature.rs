@@ -15,7 +15,7 @@ use aws_sdk_kms::{
     types::{MessageType, SigningAlgorithmSpec},
 };
 use cantle_config::{Config, LoadOptions};
-use cantle_crypto::{Hash, HashPurpose, digest};
+use cantle_crypto::{Hash, HashPurpose, SigningPublicKey, digest};
 use cantle_node::{StaticCredentials, connect_kms};
 use cantle_store::{
     Access, CryptoProvider, MigrateOnStart, NodeIdentity, NodeKind, SqliteLocation, SqliteOptions,
@@ -24,7 +24,7 @@ use cantle_store::{
 use cantle_types::{Fingerprint, SystemClock};
 use cantle_vault::{KeyRole, Vault, VaultBackend, VaultOptions};
 
-use super::{Figures, median, process};
+use super::{Figures, count, median, process};
 
 const SINGLE: usize = 1500;
 const CALLERS: usize = 64;
@@ -36,6 +36,7 @@ const ROUND: Duration = Duration::from_secs(2);
 struct Ways {
     vault: Vault,
     fingerprint: Fingerprint,
+    public: SigningPublicKey,
     client: Client,
     key: String,
     hash: Hash,
@@ -45,6 +46,18 @@ impl Ways {
     async fn stack(&self) -> anyhow::Result<()> {
         self.vault.sign(&self.hash, &self.fingerprint).await?;
         Ok(())
+    }
+
+    /// What checking a signature takes, in microseconds: the median of many.
+    async fn verifying(&self) -> anyhow::Result<f64> {
+        let signature = self.vault.sign(&self.hash, &self.fingerprint).await?;
+        let mut times = Vec::new();
+        for _ in 0..SINGLE {
+            let started = Instant::now();
+            self.public.verify_hash(&self.hash, &signature)?;
+            times.push(started.elapsed().as_secs_f64() * 1e6);
+        }
+        Ok(median(times))
     }
 
     async fn bare(&self) -> anyhow::Result<()> {
@@ -82,6 +95,13 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     let (stack, bare) = (median(stack), median(bare));
     figures.at_most("signature, node over bare SDK: median latency, one caller", stack / bare, 1.10, "×");
     figures.only("  bare SDK", bare, "µs");
+    let verifying = ways.verifying().await?;
+    figures.only(
+        "  checking the signature in software, which the node does and the SDK does not",
+        verifying,
+        "µs",
+    );
+    figures.only("  the same without that", (stack - verifying) / bare, "×");
 
     let (mut stack, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -91,8 +111,14 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     let (stack, bare) = (median(stack), median(bare));
     figures.at_least("signature, node over bare SDK: throughput, 64 callers", stack / bare, 0.95, "×");
     figures.only("  bare SDK", bare, "/s");
+    let without = 1.0 / (1.0 / stack - verifying / 1e6 / processors());
+    figures.only("  the same without checking signatures, both processors busy", without / bare, "×");
     kms.terminate(process::LONG)?;
     Ok(())
+}
+
+fn processors() -> f64 {
+    count(std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 async fn throughput(ways: &Ways, stack: bool) -> anyhow::Result<f64> {
@@ -156,6 +182,7 @@ async fn ways(endpoint: &str) -> anyhow::Result<Ways> {
     Ok(Ways {
         vault,
         fingerprint: public.fingerprint().clone(),
+        public,
         client: Client::from_conf(sdk),
         key: info.kms.context("the key is in the KMS")?.kms_key_id,
         hash: digest(HashPurpose::TopologyTransactionSignature, b"bench"),
