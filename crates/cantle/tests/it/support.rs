@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    io::{Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -152,6 +154,19 @@ impl Workplace {
         let finished = self.finish(&["keys", "--json", "-c", config.to_str().unwrap()]);
         assert!(finished.status.success(), "{}", finished.stderr);
         serde_json::from_str::<Vec<Value>>(&finished.stdout).unwrap()
+    }
+
+    /// How often the KMS did an operation with a key, as its admin endpoint counts.
+    pub(crate) fn requests(&self, key_arn: &str, operation: &str) -> u64 {
+        let address = self.endpoint.trim_start_matches("http://").trim_end_matches('/');
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        write!(stream, "GET /_cantle/counts HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let counts: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        counts["keys"][key_arn][operation].as_u64().unwrap_or(0)
     }
 
     /// An AWS client for one of the callers.
