@@ -195,12 +195,16 @@ impl DomainManagerNode {
         if self.connections().await?.is_empty() {
             return Err(DomainManagerError::NotInitialized);
         }
+        let connection = SequencerConnection::merged(&connections)?;
+        let api = GrpcSequencer::new(connection, self.0.options.grpc.clone())?;
         let mut running = self.0.running.lock().await;
-        let new = self.connect(&domain, &connections).await?;
-        self.0.keep(&domain, &connections).await?;
-        if let Some(old) = running.replace(new) {
+        // One domain manager tells the members of its topology at a time. If the new connection is not made, the former one
+        // is, by whoever sees that it ended.
+        if let Some(old) = running.take() {
             old.stop().await;
         }
+        *running = Some(self.run(&domain, Arc::new(api)).await?);
+        self.0.keep(&domain, &connections).await?;
         self.0.phase.send_replace(Phase::Connected);
         Ok(())
     }
@@ -219,7 +223,7 @@ impl DomainManagerNode {
         Ok(connections.collect::<Result<_, _>>()?)
     }
 
-    /// Connects again if it was connected before its last stop; says whether it was.
+    /// Connects again if it was connected before its last stop, or works no more; says whether it was.
     ///
     /// # Errors
     /// [`DomainManagerError`]; may be repeated.
@@ -230,6 +234,7 @@ impl DomainManagerNode {
             return Ok(Phase::WaitingForSequencer);
         }
         let mut running = self.0.running.lock().await;
+        clear(&mut running).await;
         if running.is_none() {
             *running = Some(self.connect(&domain, &connections).await?);
             self.0.phase.send_replace(Phase::Connected);
@@ -244,6 +249,7 @@ impl DomainManagerNode {
     pub async fn start_with(&self, api: Arc<dyn SequencerApi>) -> Result<(), DomainManagerError> {
         let domain = self.domain().ok_or(DomainManagerError::NoIdentity)?;
         let mut running = self.0.running.lock().await;
+        clear(&mut running).await;
         if running.is_none() {
             *running = Some(self.run(&domain, api).await?);
             self.0.phase.send_replace(Phase::Connected);
@@ -289,6 +295,13 @@ impl DomainManagerNode {
             authentication: inner.options.authentication,
         };
         Ok(Running::start(parts, api, inner.dispatch.clone()).await?)
+    }
+}
+
+/// Takes away what ended by itself, so that it is begun again.
+async fn clear(running: &mut Option<Running>) {
+    if let Some(ended) = running.take_if(|running| running.health().borrow().is_stopped()) {
+        ended.stop().await;
     }
 }
 

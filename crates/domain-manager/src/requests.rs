@@ -160,15 +160,25 @@ impl Registrar {
         }
         while let Some(Asked { counter, request, trace }) = asked.recv().await {
             if !self.open.is_answered(counter) {
-                let results = self.register(&request).await;
-                self.answer(counter, request, results, trace).await;
+                match self.register(&request).await {
+                    Ok(results) => self.answer(counter, request, results, trace).await,
+                    Err(error) => {
+                        tracing::error!(participant = %request.participant, error = %chain(&error), "topology transactions were not added and the request is not answered; the participant will ask again");
+                    }
+                }
             }
             self.open.end(counter);
         }
     }
 
     /// Takes what is to be taken, and says what became of each transaction.
-    async fn register(&self, request: &RegisterTopologyTransactionRequest) -> Vec<RegistrationResult> {
+    ///
+    /// # Errors
+    /// A trouble of the domain's own that may pass: an answer would be final for the participant, silence is not.
+    async fn register(
+        &self,
+        request: &RegisterTopologyTransactionRequest,
+    ) -> Result<Vec<RegistrationResult>, ChangeError> {
         let participant = &request.participant;
         let Decision { steps, mut results } = decide(&self.policy, &self.manager.state(), request);
         if let Some(refused) = results.iter().find(|result| !result.state.is_settled()) {
@@ -181,6 +191,9 @@ impl Registrar {
                 Step::Trust(mapping) => self.trust(participant, mapping.clone()).await,
             };
             let Err(error) = done else { continue };
+            if error.retryable() {
+                return Err(error);
+            }
             tracing::warn!(%participant, error = %chain(&error), "a topology transaction was not added");
             let said = match &error {
                 ChangeError::Topology(error) => result_of(error),
@@ -204,7 +217,7 @@ impl Registrar {
             }
             break;
         }
-        results
+        Ok(results)
     }
 
     /// The domain's side of the participant's state, signed with the domain's namespace key.

@@ -15,7 +15,7 @@ use cantle_types::{Clock, DomainId, DomainManagerId, Member, SequencerId};
 use cantle_vault::Vault;
 use thiserror::Error;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -80,6 +80,7 @@ pub(crate) struct Parts {
 pub(crate) struct Running {
     client: SequencerClient,
     stop: CancellationToken,
+    follower: JoinHandle<()>,
     tasks: JoinSet<()>,
 }
 
@@ -130,25 +131,27 @@ impl Running {
             open,
         };
         let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        let (follower, until) = (client.clone(), stop.clone());
-        tasks.spawn(
+        let follower = tokio::spawn({
+            let (client, until) = (client.clone(), stop.clone());
             async move {
-                if let Err(error) = follower.run(Arc::new(handler), until).await {
+                if let Err(error) = client.run(Arc::new(handler), until).await {
                     tracing::error!(error = %chain(&error), "the domain manager follows its domain no more");
                 }
             }
-            .in_current_span(),
-        );
+            .in_current_span()
+        });
+        let mut tasks = JoinSet::new();
+        let ending = stop.clone();
         tasks.spawn(
             async move {
                 let Err(error) = dispatcher.run().await;
-                tracing::error!(error = %chain(&error), "the topology of the domain is sent no more");
+                tracing::error!(error = %chain(&error), "the topology of the domain is sent no more; connecting anew");
+                ending.cancel();
             }
             .in_current_span(),
         );
         tasks.spawn(registrar.run(asked, caught_up).in_current_span());
-        Ok(Self { client, stop, tasks })
+        Ok(Self { client, stop, follower, tasks })
     }
 
     pub(crate) fn health(&self) -> watch::Receiver<ClientHealth> {
@@ -159,7 +162,7 @@ impl Running {
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         // The subscription ends by itself and stores its cursor; the others wait for ever and are ended with the set.
-        let _ = self.tasks.join_next().await;
+        let _ = self.follower.await;
         self.tasks.shutdown().await;
     }
 }

@@ -195,13 +195,14 @@ impl MediatorNode {
         Ok(key)
     }
 
-    /// Connects, if it is initialized and does not work yet.
+    /// Connects, if it is initialized and does not work, or does not work any more.
     ///
     /// # Errors
     /// [`MediatorError`]; may be repeated.
     pub async fn resume(&self) -> Result<(), MediatorError> {
         let domain = self.domain().ok_or(MediatorError::NotInitialized)?;
         let mut running = self.0.running.lock().await;
+        clear(&mut running).await;
         if running.is_none() {
             let connection = SequencerConnection::merged(&self.connections().await?)?;
             let api = GrpcSequencer::new(connection, self.0.options.grpc.clone())?;
@@ -221,6 +222,7 @@ impl MediatorNode {
         api: Arc<dyn SequencerApi>,
     ) -> Result<(), MediatorError> {
         let mut running = self.0.running.lock().await;
+        clear(&mut running).await;
         if running.is_none() {
             let setting = RoleSetting::StaticDomainParameters(domain.clone());
             self.0.store.setting_claim(&setting, &parameters.to_bytes()).await?;
@@ -299,6 +301,13 @@ impl MediatorNode {
             authentication: self.0.options.authentication,
         };
         Ok(Running::start(parts, api).await?)
+    }
+}
+
+/// Takes away what ended by itself, so that it is begun again.
+async fn clear(running: &mut Option<Running>) {
+    if let Some(ended) = running.take_if(|running| running.health().borrow().is_stopped()) {
+        ended.stop().await;
     }
 }
 

@@ -376,6 +376,10 @@ async fn send_in_time(
                 tracing::warn!(mediator = %client.member(), %request_id, error = %chain(&error), "the results of a request are not sent yet");
             }
         }
+        if client.time().latest().is_some_and(|now| now > conclusion.decision_time) {
+            tracing::error!(mediator = %client.member(), %request_id, "the results of a request were not sent in time");
+            return;
+        }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
+    domain_options::CallTimeouts,
     error::StartStep,
     kms::{self, NodeKms},
     state::NodeEvent,
@@ -27,6 +28,7 @@ pub(crate) struct Surroundings {
     pub(crate) log_level: Arc<dyn LogLevel>,
     pub(crate) diagnostics: Arc<dyn Diagnostics>,
     pub(crate) credentials: Option<StaticCredentials>,
+    pub(crate) calls: CallTimeouts,
     pub(crate) events: Arc<dyn Fn(NodeEvent) + Send + Sync>,
     pub(crate) stop: CancellationToken,
 }

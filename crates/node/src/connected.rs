@@ -11,7 +11,7 @@ use crate::state::{NodeState, Reporter};
 
 /// The pause before a connection that could not be made is tried again.
 pub(crate) const AGAIN: Duration = Duration::from_secs(1);
-/// How long a lost connection may take to come back before the node says that it does not serve.
+/// How long a connection may take to be made, or to come back, before the node says that it does not serve.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Reports the node as ready while its member is connected, for as long as the member's client lives; without a
@@ -33,33 +33,42 @@ async fn until_ended(
     reporter: &Reporter,
     uid: &UniqueIdentifier,
 ) {
+    let mut again = false;
     loop {
-        let connected = health.wait_for(|health| health.is_connected() || is_stopped(health)).await;
-        match connected.map(|health| is_stopped(&health)) {
-            Ok(false) => {}
-            Ok(true) | Err(_) => return,
+        if !connects(health, reporter).await {
+            return;
         }
+        if again {
+            info!("{}: connected again", reporter.node());
+        }
+        again = true;
         reporter.serving();
         if !matches!(reporter.state(), NodeState::Ready(_)) {
             reporter.change(NodeState::Ready(uid.clone()));
         }
-        loop {
-            let lost = health.wait_for(|health| !health.is_connected()).await;
-            let trouble = match lost.map(|health| trouble(&health)) {
-                Ok(trouble) => trouble,
-                Err(_) => return,
-            };
-            let back = health.wait_for(|health| health.is_connected() || is_stopped(health));
-            match tokio::time::timeout(PATIENCE, back).await {
-                Ok(Ok(health)) if health.is_connected() => info!("{}: connected again", reporter.node()),
-                Ok(_) => return,
-                Err(_) => {
-                    warn!("{}: no connection to the sequencer: {trouble}", reporter.node());
-                    reporter.domain_trouble(trouble);
-                    break;
-                }
-            }
+        if health.wait_for(|health| !health.is_connected()).await.is_err() {
+            return;
         }
+    }
+}
+
+/// Waits until the client is connected, and says so when that takes long; `false` when it ended instead.
+async fn connects(health: &mut watch::Receiver<ClientHealth>, reporter: &Reporter) -> bool {
+    let decided = |health: &ClientHealth| health.is_connected() || health.is_stopped();
+    if let Ok(decided) = tokio::time::timeout(PATIENCE, health.wait_for(decided)).await {
+        return decided.is_ok_and(|health| health.is_connected());
+    }
+    let trouble = trouble(&health.borrow());
+    warn!("{}: no connection to the sequencer: {trouble}", reporter.node());
+    reporter.domain_trouble(trouble);
+    health.wait_for(decided).await.is_ok_and(|health| health.is_connected())
+}
+
+/// Waits until a member's client has ended.
+pub(crate) async fn ended(health: Option<watch::Receiver<ClientHealth>>) {
+    if let Some(mut health) = health {
+        // Whoever is gone without a word has ended as well.
+        let _ = health.wait_for(ClientHealth::is_stopped).await;
     }
 }
 
@@ -70,15 +79,11 @@ pub(crate) fn failed(reporter: &Reporter, failed: &dyn std::error::Error) {
     reporter.domain_trouble(trouble);
 }
 
-fn is_stopped(health: &ClientHealth) -> bool {
-    matches!(health.connection, ConnectionState::Stopped { .. })
-}
-
 fn trouble(health: &ClientHealth) -> String {
     match &health.connection {
         ConnectionState::Disconnected { trouble } | ConnectionState::Stopped { trouble: Some(trouble) } => {
             trouble.clone()
         }
-        _ => "the connection was lost".to_owned(),
+        _ => "it was not made yet".to_owned(),
     }
 }

@@ -52,9 +52,10 @@ async fn steps(
     let manager =
         TopologyManager::open(Arc::clone(&store), vault.clone(), Arc::clone(&clock), version).await?;
     let (admission, certificate) = domain_options::admission(config.topology);
-    let client = domain_options::client(&config.node.sequencer_client);
+    let client =
+        domain_options::client(&config.node.sequencer_client, domain_options::time(&config.time_tracker));
     let authentication = domain_options::authentication(&config.node.sequencer_client);
-    let grpc = domain_options::grpc(&config.node.sequencer_client);
+    let grpc = domain_options::grpc(&config.node.sequencer_client, around.calls);
     let options = DomainManagerOptions {
         roles: DomainRoles::All,
         parameters: domain_options::static_parameters(&config.parameters, vault.options()),
@@ -179,9 +180,11 @@ async fn live(
     }
     loop {
         match roles.run(manager, store, &domain).await {
-            Ok(()) => {
-                connected::follow(roles.domain_manager.health().await, reporter, uid).await;
-            }
+            // The two are members of a sequencer in this process: they lose it together, but each may end alone.
+            Ok(()) => tokio::select! {
+                () = connected::follow(roles.domain_manager.health().await, reporter, uid) => {}
+                () = connected::ended(roles.mediator.health().await) => {}
+            },
             Err(failed) => connected::failed(reporter, &*failed),
         }
         tokio::time::sleep(connected::AGAIN).await;

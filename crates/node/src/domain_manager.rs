@@ -47,9 +47,12 @@ async fn steps(
         parameters: domain_options::static_parameters(&config.parameters, vault.options()),
         admission,
         certificate,
-        client: domain_options::client(&config.node.sequencer_client),
+        client: domain_options::client(
+            &config.node.sequencer_client,
+            domain_options::time(&config.time_tracker),
+        ),
         authentication: domain_options::authentication(&config.node.sequencer_client),
-        grpc: domain_options::grpc(&config.node.sequencer_client),
+        grpc: domain_options::grpc(&config.node.sequencer_client, around.calls),
     };
     let role = DomainManagerNode::new(options, manager.clone(), vault.clone(), store, around.clock.clone());
     let name = base.node.name.clone();

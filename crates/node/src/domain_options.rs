@@ -1,9 +1,13 @@
 //! What the configuration says about domains, in the words of the roles.
 
-use cantle_config::{DomainParametersConfig, DomainTopologyConfig, SequencerClientConfig};
+use std::time::Duration;
+
+use cantle_config::{
+    DomainParametersConfig, DomainTopologyConfig, Parameters, SequencerClientConfig, TimeTrackerConfig,
+};
 use cantle_domain_manager::{Admission, ParticipantCertificate};
 use cantle_protocol::StaticDomainParameters;
-use cantle_sequencing::{AuthOptions, ClientOptions, GrpcOptions, KeepAlive};
+use cantle_sequencing::{AuthOptions, ClientOptions, GrpcOptions, KeepAlive, TimeOptions};
 use cantle_topology::DynamicDomainParameters;
 use cantle_vault::VaultOptions;
 
@@ -60,8 +64,8 @@ pub(crate) fn admission(config: DomainTopologyConfig) -> (Admission, Participant
     (admission, certificate)
 }
 
-/// How a member follows its domain.
-pub(crate) fn client(config: &SequencerClientConfig) -> ClientOptions {
+/// How a member follows its domain, and when it asks for its time.
+pub(crate) fn client(config: &SequencerClientConfig, time: TimeOptions) -> ClientOptions {
     ClientOptions {
         initial_retry_delay: config.initial_connection_retry_delay,
         max_retry_delay: config.max_connection_retry_delay,
@@ -71,7 +75,20 @@ pub(crate) fn client(config: &SequencerClientConfig) -> ClientOptions {
         handshake_retries: config.handshake_retry_attempts,
         handshake_retry_delay: config.handshake_retry_delay,
         override_max_request_size: config.override_max_request_size,
+        time,
         ..ClientOptions::default()
+    }
+}
+
+/// When a member asks for the domain's time.
+pub(crate) fn time(config: &TimeTrackerConfig) -> TimeOptions {
+    TimeOptions {
+        observation_latency: config.observation_latency,
+        patience: config.patience,
+        min_observation: config.min_observation,
+        initial_retry_delay: config.initial_retry_delay,
+        max_retry_delay: config.max_retry_delay,
+        max_sequencing_delay: config.max_sequencing_delay,
     }
 }
 
@@ -84,9 +101,31 @@ pub(crate) fn authentication(config: &SequencerClientConfig) -> AuthOptions {
     }
 }
 
+/// How long calls of sequencers may take: of the whole process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallTimeouts {
+    /// Any call.
+    network: Duration,
+    /// What a sequencer says of itself.
+    info: Duration,
+}
+
+impl CallTimeouts {
+    /// `canton.parameters.timeouts.processing`; what has no end there has one of a year here.
+    pub(crate) fn of(parameters: &Parameters) -> Self {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+        Self {
+            network: parameters.network_timeout.unwrap_or(YEAR),
+            info: parameters.sequencer_info_timeout.unwrap_or(YEAR),
+        }
+    }
+}
+
 /// How sequencers are called.
-pub(crate) fn grpc(config: &SequencerClientConfig) -> GrpcOptions {
+pub(crate) fn grpc(config: &SequencerClientConfig, timeouts: CallTimeouts) -> GrpcOptions {
     GrpcOptions {
+        call_timeout: timeouts.network,
+        info_timeout: timeouts.info,
         keep_alive: config.keep_alive.map(|keep_alive| KeepAlive {
             time: keep_alive.time,
             timeout: keep_alive.timeout,

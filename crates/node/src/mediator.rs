@@ -39,9 +39,12 @@ async fn steps(
     let base = Base::open(&config.node, data_dir, &around).await?;
     let (vault, store) = (base.vault.clone(), base.store.store.clone());
     let options = MediatorOptions {
-        client: domain_options::client(&config.node.sequencer_client),
+        client: domain_options::client(
+            &config.node.sequencer_client,
+            domain_options::time(&config.time_tracker),
+        ),
         authentication: domain_options::authentication(&config.node.sequencer_client),
-        grpc: domain_options::grpc(&config.node.sequencer_client),
+        grpc: domain_options::grpc(&config.node.sequencer_client, around.calls),
     };
     let role = MediatorNode::open(options, vault.clone(), store.clone(), around.clock.clone()).await?;
     let served = Served {

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     base::Surroundings,
     domain, domain_manager,
+    domain_options::CallTimeouts,
     error::{StartError, StartStep},
     mediator,
     metrics::WithMetrics,
@@ -125,6 +126,7 @@ impl Nodes {
             log_level: options.log_level,
             diagnostics: Arc::new(WithMetrics::new(options.diagnostics)),
             credentials: options.credentials,
+            calls: CallTimeouts::of(&config.parameters),
             events: options.events,
             stop: stop.clone(),
         };

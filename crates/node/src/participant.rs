@@ -6,7 +6,7 @@ use cantle_admin_api::RoleHandles;
 use cantle_config::ParticipantConfig;
 use cantle_identity::TopologyManager;
 use cantle_participant::{ParticipantNode, ParticipantOptions, SessionKeyCache};
-use cantle_sequencing::chain;
+use cantle_sequencing::{TimeOptions, chain};
 use tracing::{Instrument, error, info_span};
 
 use crate::{
@@ -48,9 +48,10 @@ async fn steps(
     let client = &config.node.sequencer_client;
     let options = ParticipantOptions {
         minimum_version: config.minimum_protocol_version,
-        client: domain_options::client(client),
+        client: domain_options::client(client, TimeOptions::default()),
         authentication: domain_options::authentication(client),
-        grpc: domain_options::grpc(client),
+        grpc: domain_options::grpc(client, around.calls),
+        retry_delay: client.startup_connection_retry_delay,
         session_keys: Some(SessionKeyCache::default()),
     };
     let role =

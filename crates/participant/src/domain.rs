@@ -189,11 +189,20 @@ impl Domain {
             progress: Arc::clone(&progress),
             registrations: registrations.clone(),
         });
-        let worker =
-            Worker::new(participant, version, client.clone(), submissions, progress, contracts, events);
+        let worker = Worker::new(
+            participant.clone(),
+            version,
+            client.clone(),
+            submissions,
+            progress,
+            contracts,
+            events,
+        );
         let stop = CancellationToken::new();
         let id = teller.domain.clone();
         let mut tasks = JoinSet::new();
+        // Whoever asked for the connection is gone long before it.
+        let span = tracing::info_span!(parent: None, "domain", %participant, %alias);
         let (follower, until) = (client.clone(), stop.clone());
         tasks.spawn(
             async move {
@@ -201,11 +210,11 @@ impl Domain {
                     tracing::error!(error = %chain(&error), "the participant follows the domain no more");
                 }
             }
-            .in_current_span(),
+            .instrument(span.clone()),
         );
-        tasks.spawn(worker.run(items).in_current_span());
+        tasks.spawn(worker.run(items).instrument(span.clone()));
         tasks.spawn(
-            pings.clone().react(Arc::clone(&core), teller.participant.clone(), created).in_current_span(),
+            pings.react(Arc::clone(&core), teller.participant.clone(), created).instrument(span.clone()),
         );
         let known = Arc::clone(&core);
         tasks.spawn(
@@ -216,7 +225,7 @@ impl Domain {
                     outbox(teller, client, registrations, outbox_status).await;
                 }
             }
-            .in_current_span(),
+            .instrument(span),
         );
         Self { alias, id, core, outbox: outbox_seen, stop, tasks }
     }
@@ -231,10 +240,7 @@ impl Domain {
 
     /// Whether the connection ended by itself.
     pub(crate) fn is_stopped(&self) -> bool {
-        matches!(
-            self.core.client.health().borrow().connection,
-            cantle_sequencing::ConnectionState::Stopped { .. }
-        )
+        self.core.client.health().borrow().is_stopped()
     }
 
     /// Stores what is done with and ends.

@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
 use std::time::Duration;
 
 use cantle_identity::TopologyManager;
 use cantle_proto::participant::admin::v0::DomainConnectionConfig;
 use cantle_sequencing::{
-    ApiError, AuthOptions, ClientOptions, ConnectionError, GrpcOptions, GrpcSequencer, SequencerApi,
-    SequencerConnection, SequencerInfo, ServiceAgreement, chain,
+    ApiError, AuthOptions, ClientHealth, ClientOptions, ConnectionError, GrpcOptions, GrpcSequencer,
+    SequencerApi, SequencerConnection, SequencerInfo, ServiceAgreement, chain,
 };
 use cantle_store::{Conflict, DomainConnection, NodeStore, RoleSetting, StoreError};
 use cantle_topology::TopologyView;
@@ -22,15 +22,15 @@ use cantle_vault::Vault;
 use futures::future::select_ok;
 use prost::Message;
 use thiserror::Error;
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::{Mutex, RwLock, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::connect::{ConnectionFailure, Connector};
 use crate::domain::{Domain, SessionKeyCache};
 use crate::pings::{PingError, PingRequest, PingSuccess, Pings};
 use crate::registration::OutboxStatus;
 
-/// The first pause before a connection that could not be made is tried again.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -48,6 +48,8 @@ pub struct ParticipantOptions {
     pub authentication: AuthOptions,
     /// How sequencers are called.
     pub grpc: GrpcOptions,
+    /// The first pause before a connection that was not made, or ended for good, is made anew.
+    pub retry_delay: Duration,
     /// How session keys are kept; `None`: a new one for each view.
     pub session_keys: Option<SessionKeyCache>,
 }
@@ -150,8 +152,10 @@ struct Inner {
     grpc: GrpcOptions,
     pings: Arc<Pings>,
     connected: RwLock<BTreeMap<DomainAlias, Domain>>,
-    /// One connection is made at a time, so that connecting twice is connecting once.
-    connecting: Mutex<()>,
+    /// One connection to a domain is made at a time, so that connecting twice is connecting once.
+    connecting: StdMutex<BTreeMap<DomainAlias, Arc<Mutex<()>>>>,
+    retry_delay: Duration,
+    stop: CancellationToken,
 }
 
 impl ParticipantNode {
@@ -182,7 +186,9 @@ impl ParticipantNode {
             grpc: options.grpc,
             pings,
             connected,
-            connecting: Mutex::default(),
+            connecting: StdMutex::default(),
+            retry_delay: options.retry_delay,
+            stop: CancellationToken::new(),
         }))
     }
 
@@ -246,7 +252,8 @@ impl ParticipantNode {
     /// [`ParticipantError`].
     pub async fn connect(&self, alias: &DomainAlias) -> Result<DomainId, ParticipantError> {
         let participant = self.participant()?;
-        let _one = self.0.connecting.lock().await;
+        let one = self.0.connecting(alias);
+        let _one = one.lock().await;
         if let Some(domain) = self.0.connected.read().await.get(alias)
             && !domain.is_stopped()
         {
@@ -257,12 +264,13 @@ impl ParticipantNode {
         let known = stored.domain.as_ref();
         let domain = self.0.connector.connect(&participant, alias.clone(), known, api).await;
         let domain = domain.map_err(|source| not_connected(alias, source))?;
-        let id = domain.id.clone();
+        let (id, health) = (domain.id.clone(), domain.health());
         let old = self.0.connected.write().await.insert(alias.clone(), domain);
         if let Some(old) = old {
             old.stop().await;
         }
         tracing::info!(%participant, %alias, domain = %id, "connected to a domain");
+        self.keep(&participant, alias, health);
         Ok(id)
     }
 
@@ -271,7 +279,7 @@ impl ParticipantNode {
     /// # Errors
     /// [`ParticipantError`], when no further try helps.
     pub async fn connect_persistently(&self, alias: &DomainAlias) -> Result<DomainId, ParticipantError> {
-        let mut pause = FIRST_PAUSE;
+        let mut pause = self.0.retry_delay;
         loop {
             match self.connect(alias).await {
                 Err(error) if error.retryable() => {
@@ -282,6 +290,30 @@ impl ParticipantNode {
                 connected => return connected,
             }
         }
+    }
+
+    /// Makes a connection anew when it ends by itself, unless somebody else does, or nobody wants it any more.
+    fn keep(
+        &self,
+        participant: &ParticipantId,
+        alias: &DomainAlias,
+        mut health: watch::Receiver<ClientHealth>,
+    ) {
+        let (inner, stop) = (Arc::downgrade(&self.0), self.0.stop.clone());
+        let alias = alias.clone();
+        let span = tracing::info_span!(parent: None, "domain", %participant, %alias);
+        let kept = async move {
+            // Without a client it has ended, too.
+            let _ = health.wait_for(ClientHealth::is_stopped).await;
+            drop(health);
+            reconnect(&inner, &alias).await;
+        };
+        tokio::spawn(stop.run_until_cancelled_owned(kept).instrument(span));
+    }
+
+    /// Whether a connection ended by itself and stands for a domain that is still wanted.
+    async fn is_lost(&self, alias: &DomainAlias) -> bool {
+        self.0.connected.read().await.get(alias).is_some_and(Domain::is_stopped)
     }
 
     /// Ends the connection to a domain; one that is not connected stays so.
@@ -409,6 +441,7 @@ impl ParticipantNode {
 
     /// Ends all connections.
     pub async fn stop(&self) {
+        self.0.stop.cancel();
         let connected = std::mem::take(&mut *self.0.connected.write().await);
         for domain in connected.into_values() {
             domain.stop().await;
@@ -440,6 +473,36 @@ impl ParticipantNode {
 impl Inner {
     fn store(&self) -> &dyn NodeStore {
         &*self.connector.store
+    }
+
+    /// What whoever connects to a domain holds.
+    fn connecting(&self, alias: &DomainAlias) -> Arc<Mutex<()>> {
+        // Single insertions leave the map whole.
+        let mut connecting = self.connecting.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(connecting.entry(alias.clone()).or_default())
+    }
+}
+
+/// Connects again and again while the connection is lost and that can help.
+async fn reconnect(inner: &Weak<Inner>, alias: &DomainAlias) {
+    let Some(mut pause) = inner.upgrade().map(|inner| inner.retry_delay) else { return };
+    loop {
+        tokio::time::sleep(pause).await;
+        let Some(node) = inner.upgrade().map(ParticipantNode) else { return };
+        if !node.is_lost(alias).await {
+            return;
+        }
+        match node.connect(alias).await {
+            Ok(_) => return,
+            Err(error) if error.retryable() => {
+                tracing::warn!(error = %chain(&error), ?pause, "the domain is not connected to again yet");
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "the domain is not connected to any more; call domains.reconnect when that is mended");
+                return;
+            }
+        }
     }
 }
 

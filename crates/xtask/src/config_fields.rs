@@ -13,15 +13,6 @@ use std::{
 
 /// What waits for its user: the struct, the field, and who it waits for.
 const WAITING: &[(&str, &str, &str)] = &[
-    ("DomainConfig", "time_tracker", "members of domains"),
-    ("DomainManagerConfig", "time_tracker", "members of domains"),
-    ("SequencerConfig", "time_tracker", "members of domains"),
-    ("MediatorConfig", "time_tracker", "members of domains"),
-    ("SequencerClientConfig", "startup_connection_retry_delay", "members of domains"),
-    ("TimeTrackerConfig", "*", "members of domains"),
-    ("Parameters", "network_timeout", "members of domains"),
-    ("Parameters", "sequencer_info_timeout", "members of domains"),
-    ("Parameters", "topology_dispatching_timeout", "the domain manager"),
     // Decoded, checked, and named as without effect, or refused at the start.
     ("Config", "features", "named: all commands can be used"),
     ("Features", "*", "named: all commands can be used"),

@@ -75,6 +75,7 @@ impl Node {
             client: ClientOptions::default(),
             authentication: AuthOptions::default(),
             grpc: GrpcOptions::default(),
+            retry_delay: std::time::Duration::from_millis(100),
             session_keys: None,
         };
         let participant =

@@ -303,8 +303,6 @@ pub struct SequencerConfig {
     pub node: NodeConfig,
     /// Where members connect.
     pub public_api: PublicApiConfig,
-    /// How it learns the time.
-    pub time_tracker: TimeTrackerConfig,
     /// An agreement that participants accept when they connect.
     pub service_agreement: Option<std::path::PathBuf>,
 }
@@ -393,7 +391,6 @@ pub(crate) fn sequencer(name: &NodeName, cursor: &Cursor<'_>, non_standard: bool
     SequencerConfig {
         node: node(NodeKind::Sequencer, name, cursor, non_standard),
         public_api: server::public_api(&cursor.at("public-api")),
-        time_tracker: sequencer_client::time_tracker(&cursor.at("time-tracker")),
         service_agreement: cursor.at("service-agreement").existing_file(),
     }
 }

@@ -64,7 +64,7 @@ static PROCESSING_TIMEOUTS: Section = Section::new(&[
     ignored("slow-future-warn", ENDLESS, JVM),
     ignored("active-init-retry-delay", ENDLESS, TUNING),
     used("sequencer-info", ENDLESS),
-    used("topology-dispatching", ENDLESS),
+    ignored("topology-dispatching", ENDLESS, TUNING),
     ignored("topology-synchronization", ENDLESS, TUNING),
 ]);
 static RETENTION: Section = Section::new(&[
@@ -105,8 +105,6 @@ pub struct Parameters {
     pub network_timeout: Option<Duration>,
     /// How long asking a sequencer for itself may take. Default 30 s.
     pub sequencer_info_timeout: Option<Duration>,
-    /// How long a topology transaction may take to be dispatched. Default 30 s.
-    pub topology_dispatching_timeout: Option<Duration>,
     /// How long data is kept when something is pruned.
     pub retention: RetentionDefaults,
     /// The console.
@@ -185,7 +183,6 @@ pub(crate) fn parameters(parameters: &Cursor<'_>) -> Parameters {
         },
         network_timeout: or_seconds(&processing, "network", 120),
         sequencer_info_timeout: or_seconds(&processing, "sequencer-info", 30),
-        topology_dispatching_timeout: or_seconds(&processing, "topology-dispatching", 30),
         retention: RetentionDefaults {
             sequencer: finite(&retention, "sequencer", Duration::from_secs(7 * DAY)),
             mediator: finite(&retention, "mediator", Duration::from_secs(7 * DAY)),

@@ -84,6 +84,10 @@ impl Answers {
                     submissions.note(&self.root_hash, &trouble);
                 }
             }
+            if client.time().latest().is_some_and(|now| now > self.deadline) {
+                tracing::error!(participant = %self.participant, request_id = %self.request_id, "an answer was not sent in time");
+                return;
+            }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }

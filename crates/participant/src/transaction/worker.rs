@@ -4,7 +4,7 @@
 //! it tells to others. Invariants: the clean cursor stays before the oldest request that is open and the oldest contract
 //! that can still be used; answers of a replay are held back until it is known which were sent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cantle_crypto::Hash;
@@ -120,8 +120,8 @@ pub(crate) struct Worker {
     events: mpsc::UnboundedSender<Event>,
     contracts: Arc<Mutex<Contracts>>,
     open: BTreeMap<CantonTimestamp, Open>,
-    /// Requests whose mediator has to say what is wrong with them.
-    waiting: BTreeSet<CantonTimestamp>,
+    /// Requests whose mediator has to say what is wrong with them, and until when it can.
+    waiting: BTreeMap<CantonTimestamp, CantonTimestamp>,
     /// Answers of a replay.
     held_back: Option<BTreeMap<CantonTimestamp, Answers>>,
     sending: JoinSet<()>,
@@ -146,7 +146,7 @@ impl Worker {
             events,
             contracts,
             open: BTreeMap::new(),
-            waiting: BTreeSet::new(),
+            waiting: BTreeMap::new(),
             held_back: Some(BTreeMap::new()),
             sending: JoinSet::new(),
         }
@@ -200,7 +200,7 @@ impl Worker {
             }
             Checked::WaitForResult { root_hash, reason } => {
                 tracing::warn!(participant = %self.participant, %at, reason, "a request is not answered");
-                self.waiting.insert(at);
+                self.waiting.insert(at, deadlines(at, &topology).1);
                 if let Some(root_hash) = root_hash {
                     // Without this participant's answer it comes to nothing, if it is its own.
                     self.submissions.settle(&root_hash, Outcome::RolledBack(reason));
@@ -219,9 +219,7 @@ impl Worker {
         topology: &TopologyView,
     ) {
         let CheckedRequest { root_hash, mediator, content, step, answers } = request;
-        let parameters = topology.parameters();
-        let response_deadline = at.saturating_add(parameters.participant_response_timeout);
-        let decision_time = response_deadline.saturating_add(parameters.mediator_reaction_timeout);
+        let (response_deadline, decision_time) = deadlines(at, topology);
         for answer in &answers {
             if let cantle_protocol::LocalVerdict::Reject(reject) = &answer.verdict {
                 tracing::warn!(participant = %self.participant, request_id = %at, code = reject.error_code, "a request is rejected: {}{}", reject.cause_prefix, reject.details);
@@ -285,7 +283,7 @@ impl Worker {
             tracing::warn!(participant = %self.participant, %at, %request_id, reason, "a result is ignored");
         };
         let Some(open) = self.open.get(&request_id) else {
-            if !self.waiting.remove(&request_id) {
+            if self.waiting.remove(&request_id).is_none() {
                 ignored("its request is not known");
             }
             return;
@@ -365,6 +363,7 @@ impl Worker {
             let reason = format!("{} said nothing until {}", open.mediator, open.decision_time);
             self.finish(request_id, &open, Outcome::RolledBack(reason));
         }
+        self.waiting.retain(|_, until| *until >= at);
         lock(&self.contracts).time(at);
     }
 
@@ -377,6 +376,13 @@ impl Worker {
             }
         }
     }
+}
+
+/// Until when a request of a time can be answered, and until when it can be decided.
+fn deadlines(at: CantonTimestamp, topology: &TopologyView) -> (CantonTimestamp, CantonTimestamp) {
+    let parameters = topology.parameters();
+    let response_deadline = at.saturating_add(parameters.participant_response_timeout);
+    (response_deadline, response_deadline.saturating_add(parameters.mediator_reaction_timeout))
 }
 
 /// The contracts; whoever holds the lock does not wait for anything.

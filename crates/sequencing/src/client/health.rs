@@ -19,6 +19,12 @@ impl ClientHealth {
     pub fn is_connected(&self) -> bool {
         self.connection == ConnectionState::Connected
     }
+
+    /// Whether the client ended for good: another one has to be begun.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.connection, ConnectionState::Stopped { .. })
+    }
 }
 
 /// Whether there is a subscription.
