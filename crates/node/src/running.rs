@@ -32,7 +32,6 @@ pub(crate) struct RunningNode {
     pub(crate) topology: NodeTopology,
     pub(crate) counted: Option<Counted>,
     pub(crate) store: OpenStore,
-    pub(crate) vault: Vault,
     pub(crate) tasks: Vec<JoinHandle<()>>,
 }
 

@@ -92,7 +92,6 @@ impl Serving {
             topology,
             counted,
             store,
-            vault,
             tasks,
         };
         Ok(Self { reporter, node, stop: around.stop })
