@@ -162,6 +162,7 @@ impl Participant {
             client: client_options(),
             authentication: auth_options(),
             grpc: grpc_options(),
+            retry_delay: std::time::Duration::from_millis(100),
             session_keys,
         };
         let node = ParticipantNode::new(options, topology.clone(), vault.clone(), store, clock);
