@@ -4,3 +4,4 @@
 mod chaos;
 mod foreign;
 mod keys;
+mod replay;
