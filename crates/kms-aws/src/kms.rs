@@ -2,6 +2,8 @@
 //!
 //! Source: <https://docs.aws.amazon.com/kms/latest/APIReference/API_Operations.html>.
 
+mod upkeep;
+
 use async_trait::async_trait;
 use aws_sdk_kms::operation::RequestId;
 use aws_sdk_kms::primitives::Blob;
@@ -10,7 +12,7 @@ use aws_sdk_kms::types::{
 };
 use cantle_kms::{
     CallMode, CreateKey, EncryptionAlgorithm, FailedCall, KeyMetadata, Kms, KmsError, KmsKeyId, KmsPublicKey,
-    MultiRegion, Operation, Reply, ServiceMessage, SigningAlgorithm,
+    MultiRegion, Operation, Reply, ServiceMessage, SigningAlgorithm, Upkeep, UpkeepAnswer,
 };
 use zeroize::Zeroizing;
 
@@ -212,5 +214,9 @@ impl Kms for AwsKms {
             }
             Err(error) => Err(from_sdk(error, call, &self.target)),
         }
+    }
+
+    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
+        upkeep::send(&self.client, &self.target, request).await
     }
 }

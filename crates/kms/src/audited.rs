@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsPublicKey, Reply,
-    SigningAlgorithm,
+    SigningAlgorithm, Upkeep, UpkeepAnswer,
 };
 
 /// The `tracing` target of all audit events.
@@ -186,6 +186,29 @@ impl Kms for Audited {
         sent.answered(&result, |reply| {
             let key = answered_key(reply, key);
             format!("DecryptResponse(Plaintext={PLAINTEXT}, KeyId={key}, EncryptionAlgorithm={algorithm})")
+        });
+        result
+    }
+
+    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
+        let operation = request.operation();
+        let key = request.key().map_or_else(String::new, |key| format!("KeyId={key}"));
+        let window = match request {
+            Upkeep::ScheduleKeyDeletion { pending_window_days, .. } => {
+                format!(", PendingWindowInDays={pending_window_days}")
+            }
+            _ => String::new(),
+        };
+        let sent = self.send(format_args!("{operation}Request({key}{window})"));
+        let result = self.inner.upkeep(request).await;
+        sent.answered(&result, |reply| {
+            let answer = match &reply.value {
+                UpkeepAnswer::Keys(page) => format!("{} keys", page.items.len()),
+                UpkeepAnswer::Tags(page) => format!("{key}, {} tags", page.items.len()),
+                UpkeepAnswer::DeletionDate(Some(date)) => format!("{key}, DeletionDate={date}"),
+                UpkeepAnswer::DeletionDate(None) | UpkeepAnswer::Done => key.clone(),
+            };
+            format!("{operation}Response({answer})")
         });
         result
     }

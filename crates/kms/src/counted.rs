@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsPublicKey, Operation,
-    Reply, SigningAlgorithm,
+    Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
 };
 
 /// How a request ended.
@@ -59,7 +59,7 @@ pub struct RequestCount {
 
 /// All counts at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RequestCounts([[u64; 3]; 5]);
+pub struct RequestCounts([[u64; 3]; Operation::COUNT]);
 
 impl RequestCounts {
     /// Requests of an operation, however they ended.
@@ -93,7 +93,7 @@ impl RequestCounts {
 #[derive(Debug, Clone)]
 pub struct Counted {
     inner: Arc<dyn Kms>,
-    counts: Arc<[[AtomicU64; 3]; 5]>,
+    counts: Arc<[[AtomicU64; 3]; Operation::COUNT]>,
 }
 
 impl Counted {
@@ -178,6 +178,11 @@ impl Kms for Counted {
     ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
         let pending = self.start(Operation::Decrypt);
         pending.end(self.inner.decrypt(key, ciphertext, algorithm, mode).await)
+    }
+
+    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
+        let pending = self.start(request.operation());
+        pending.end(self.inner.upkeep(request).await)
     }
 }
 

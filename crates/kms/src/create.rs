@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tracing::info;
 
-use crate::{CreateKey, KeyMetadata, KeyState, Kms, KmsError, KmsPublicKey, Reply, backoff};
+use crate::{CreateKey, KeyMetadata, KeyState, Kms, KmsError, KmsKeyId, KmsPublicKey, backoff};
 
 /// How long to wait for a key just made: Canton's `crypto.kms.retries.create-key-check`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +55,12 @@ pub enum CreateError {
     },
     /// The key exists, and is billed, but cannot be read.
     #[error(
-        "the KMS key {} was made but could not be read after {attempts} attempts: {source}; register it later, or \
-         delete it in AWS KMS",
-        created.key_id
+        "the KMS key {created} was made but could not be read after {attempts} attempts: {source}; register it later, or \
+         delete it in AWS KMS"
     )]
     NotReadable {
-        /// The key, as CreateKey described it.
-        created: Box<KeyMetadata>,
+        /// The key.
+        created: KmsKeyId,
         /// How often it was looked for.
         attempts: u32,
         /// What the last look gave.
@@ -69,13 +68,12 @@ pub enum CreateError {
     },
     /// The key exists, and is billed, but is not enabled.
     #[error(
-        "the KMS key {} was made but is {state} after {attempts} attempts, not Enabled; register it later, or delete \
-         it in AWS KMS",
-        created.key_id
+        "the KMS key {created} was made but is {state} after {attempts} attempts, not Enabled; register it later, or delete \
+         it in AWS KMS"
     )]
     NotEnabled {
-        /// The key, as CreateKey described it.
-        created: Box<KeyMetadata>,
+        /// The key.
+        created: KmsKeyId,
         /// How often it was looked for.
         attempts: u32,
         /// Its state.
@@ -85,7 +83,7 @@ pub enum CreateError {
 
 impl CreateError {
     /// The key that exists without being used, if one is known.
-    pub fn created(&self) -> Option<&KeyMetadata> {
+    pub fn created(&self) -> Option<&KmsKeyId> {
         match self {
             Self::NotCreated { .. } => None,
             Self::NotReadable { created, .. } | Self::NotEnabled { created, .. } => Some(created),
@@ -116,38 +114,41 @@ pub async fn create_and_wait(
     poll: &CreationPoll,
 ) -> Result<CreatedKey, CreateError> {
     let reply = kms.create_key(request).await.map_err(|source| CreateError::NotCreated { source })?;
-    let Reply { value: created, request_id, .. } = reply;
+    let (metadata, public_key) = wait_until_ready(kms, &reply.value.key_id, poll).await?;
+    Ok(CreatedKey { metadata, public_key, request_id: reply.request_id })
+}
+
+/// Looks for a key that was made, with DescribeKey and GetPublicKey side by side, until both answer and it is enabled.
+///
+/// # Errors
+/// [`CreateError::NotReadable`] and [`CreateError::NotEnabled`].
+pub async fn wait_until_ready(
+    kms: &dyn Kms,
+    created: &KmsKeyId,
+    poll: &CreationPoll,
+) -> Result<(KeyMetadata, KmsPublicKey), CreateError> {
     let mut look = Look::default();
     for attempt in 0..=poll.max_retries {
         if attempt > 0 {
             let delay = backoff::delay(poll.initial_delay, poll.max_delay, attempt - 1);
             info!(
-                key = created.key_id.as_str(),
+                key = created.as_str(),
                 attempt,
                 "the KMS key just made is not ready everywhere; looking again in {} ms",
                 delay.as_millis()
             );
             tokio::time::sleep(delay).await;
         }
-        look.again(kms, &created).await;
+        look.again(kms, created).await;
+        let attempts = attempt + 1;
         match look.verdict(attempt == poll.max_retries) {
             Verdict::Wait => {}
-            Verdict::Ready(metadata, public_key) => {
-                return Ok(CreatedKey { metadata, public_key, request_id });
-            }
+            Verdict::Ready(metadata, public_key) => return Ok((metadata, public_key)),
             Verdict::Failed(source) => {
-                return Err(CreateError::NotReadable {
-                    created: Box::new(created),
-                    attempts: attempt + 1,
-                    source,
-                });
+                return Err(CreateError::NotReadable { created: created.clone(), attempts, source });
             }
             Verdict::NotEnabled(state) => {
-                return Err(CreateError::NotEnabled {
-                    created: Box::new(created),
-                    attempts: attempt + 1,
-                    state,
-                });
+                return Err(CreateError::NotEnabled { created: created.clone(), attempts, state });
             }
         }
     }
@@ -170,8 +171,7 @@ enum Verdict {
 
 impl Look {
     /// Asks for what is missing.
-    async fn again(&mut self, kms: &dyn Kms, created: &KeyMetadata) {
-        let key = &created.key_id;
+    async fn again(&mut self, kms: &dyn Kms, key: &KmsKeyId) {
         let describe = async {
             match self.metadata.take() {
                 Some(Ok(metadata)) if metadata.state == KeyState::Enabled => Ok(metadata),
@@ -262,7 +262,7 @@ mod tests {
         let error =
             create_and_wait(&fake, &CreateKey::signing(KeySpec::EccNistP256), &FAST).await.unwrap_err();
         let key = fake.keys().remove(0).key_id;
-        assert_eq!(error.created().unwrap().key_id, key);
+        assert_eq!(error.created().unwrap(), &key);
         assert!(matches!(error, CreateError::NotReadable { attempts: 6, .. }), "{error}");
         assert!(error.to_string().contains(key.as_str()));
     }

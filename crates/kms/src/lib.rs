@@ -4,7 +4,7 @@
 //! - [`Audited`], [`Counted`], [`Metered`], [`Limited`] and [`Retrying`] wrap any [`Kms`]. Outermost first, a node stacks
 //!   them `Retrying(Limited(Metered(Counted(Audited(backend)))))`, so that every attempt takes its turn, and every
 //!   attempt that is sent is logged, counted and measured.
-//! - [`create_and_wait`] makes a key and waits until the service knows it everywhere.
+//! - [`create_and_wait`] makes a key and waits until the service knows it everywhere; [`find_by_tag`] finds one again.
 //! - [`contract`] is the suite that every backend must pass; [`testing`] has an in-memory backend.
 //!
 //! Nothing here talks to a network.
@@ -23,14 +23,16 @@ mod metered;
 mod operation;
 mod quota;
 mod retrying;
+mod search;
 mod service;
 pub mod testing;
+mod upkeep;
 mod waits;
 
 pub use algorithm::{EncryptionAlgorithm, SigningAlgorithm};
 pub use audited::{AUDIT_TARGET, Audited};
 pub use counted::{Counted, Outcome, RequestCount, RequestCounts};
-pub use create::{CreateError, CreatedKey, CreationPoll, create_and_wait};
+pub use create::{CreateError, CreatedKey, CreationPoll, create_and_wait, wait_until_ready};
 pub use error::{CredentialsProblem, FailedCall, KmsError, NetworkProblem, OverloadLimit, ServiceMessage};
 pub use key::{CreateKey, KeyMetadata, KeySpec, KeyState, KeyUsage, KmsPublicKey, MultiRegion, OriginType};
 pub use key_id::{KmsKeyId, KmsKeyIdError, KmsKeyIdKind};
@@ -39,5 +41,10 @@ pub use metered::{KmsMetrics, Metered};
 pub use operation::Operation;
 pub use quota::QuotaClass;
 pub use retrying::{Backoff, RetryOptions, Retrying};
+pub use search::{TagSearch, TaggedKey, find_by_tag};
 pub use service::{CallMode, Kms, Reply};
+pub use upkeep::{
+    PENDING_WINDOW_DAYS, Page, Upkeep, UpkeepAnswer, cancel_key_deletion, enable_key, list_keys,
+    list_resource_tags, schedule_key_deletion,
+};
 pub use waits::{Wait, Waits};

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     CallMode, CreateKey, EncryptionAlgorithm, FailedCall, KeyMetadata, Kms, KmsError, KmsKeyId, KmsMetrics,
-    KmsPublicKey, Operation, OverloadLimit, QuotaClass, Reply, SigningAlgorithm, Waits,
+    KmsPublicKey, Operation, OverloadLimit, QuotaClass, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer, Waits,
 };
 use pace::Pace;
 
@@ -116,7 +116,7 @@ impl Limited {
 
 impl Bounds {
     fn pace(&self, operation: Operation) -> Option<&Pace> {
-        let class = QuotaClass::of(operation);
+        let class = QuotaClass::of(operation)?;
         self.paces.iter().find(|(other, _)| *other == class).map(|(_, pace)| pace)
     }
 
@@ -193,6 +193,11 @@ impl Kms for Limited {
     ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
         let _turn = self.turn(Operation::Decrypt, Some(key)).await?;
         self.inner.decrypt(key, ciphertext, algorithm, mode).await
+    }
+
+    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
+        let _turn = self.turn(request.operation(), request.key()).await?;
+        self.inner.upkeep(request).await
     }
 }
 

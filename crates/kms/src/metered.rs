@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsPublicKey, Operation,
-    Outcome, Reply, SigningAlgorithm,
+    Outcome, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
 };
 
 /// The longest error code that becomes a label; AWS's longest is half of it.
@@ -177,6 +177,11 @@ impl Kms for Metered {
     ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
         let pending = self.start(Operation::Decrypt);
         pending.end(self.inner.decrypt(key, ciphertext, algorithm, mode).await)
+    }
+
+    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
+        let pending = self.start(request.operation());
+        pending.end(self.inner.upkeep(request).await)
     }
 }
 

@@ -1,10 +1,11 @@
-//! The operations of the service that a node calls, with their IAM actions. A closed list: a node needs no others.
+//! The operations of the service that a node calls, with their IAM actions. A closed list: a node needs the first five,
+//! and uses the others where they are permitted and an operator or a crash gives reason to.
 //!
 //! Source: <https://docs.aws.amazon.com/kms/latest/developerguide/kms-api-permissions-reference.html>.
 
 use std::fmt;
 
-/// One of the five operations of [`Kms`](crate::Kms).
+/// One of the operations of [`Kms`](crate::Kms).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
     /// Makes a key. The only operation that leaves something behind.
@@ -17,12 +18,35 @@ pub enum Operation {
     Sign,
     /// Decrypts a ciphertext.
     Decrypt,
+    /// Lists the account's keys in the Region. Optional.
+    ListKeys,
+    /// Reads a key's tags. Optional.
+    ListResourceTags,
+    /// Has a key deleted after a waiting period. Optional.
+    ScheduleKeyDeletion,
+    /// Takes that back. Optional.
+    CancelKeyDeletion,
+    /// Switches a key on, which is off after [`Self::CancelKeyDeletion`]. Optional.
+    EnableKey,
 }
 
 impl Operation {
-    /// All operations, in the order of their names in AWS's price list.
-    pub const ALL: [Self; 5] =
-        [Self::CreateKey, Self::DescribeKey, Self::GetPublicKey, Self::Sign, Self::Decrypt];
+    /// How many there are.
+    pub const COUNT: usize = 10;
+
+    /// All operations: those that every node needs, then the optional ones.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::CreateKey,
+        Self::DescribeKey,
+        Self::GetPublicKey,
+        Self::Sign,
+        Self::Decrypt,
+        Self::ListKeys,
+        Self::ListResourceTags,
+        Self::ScheduleKeyDeletion,
+        Self::CancelKeyDeletion,
+        Self::EnableKey,
+    ];
 
     /// AWS's name of the operation.
     pub const fn as_str(self) -> &'static str {
@@ -32,6 +56,11 @@ impl Operation {
             Self::GetPublicKey => "GetPublicKey",
             Self::Sign => "Sign",
             Self::Decrypt => "Decrypt",
+            Self::ListKeys => "ListKeys",
+            Self::ListResourceTags => "ListResourceTags",
+            Self::ScheduleKeyDeletion => "ScheduleKeyDeletion",
+            Self::CancelKeyDeletion => "CancelKeyDeletion",
+            Self::EnableKey => "EnableKey",
         }
     }
 
@@ -43,6 +72,11 @@ impl Operation {
             Self::GetPublicKey => "kms:GetPublicKey",
             Self::Sign => "kms:Sign",
             Self::Decrypt => "kms:Decrypt",
+            Self::ListKeys => "kms:ListKeys",
+            Self::ListResourceTags => "kms:ListResourceTags",
+            Self::ScheduleKeyDeletion => "kms:ScheduleKeyDeletion",
+            Self::CancelKeyDeletion => "kms:CancelKeyDeletion",
+            Self::EnableKey => "kms:EnableKey",
         }
     }
 }

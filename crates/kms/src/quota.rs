@@ -12,7 +12,7 @@ use crate::Operation;
 pub enum QuotaClass {
     /// CreateKey.
     CreateKey,
-    /// DescribeKey.
+    /// DescribeKey, and ListResourceTags with it.
     DescribeKey,
     /// GetPublicKey.
     GetPublicKey,
@@ -26,14 +26,19 @@ impl QuotaClass {
     /// All classes.
     pub const ALL: [Self; 5] = [Self::CreateKey, Self::DescribeKey, Self::GetPublicKey, Self::Ecc, Self::Rsa];
 
-    /// The class of a node's operation.
-    pub const fn of(operation: Operation) -> Self {
+    /// The class of a node's operation; none for those that it sends once in a while.
+    pub const fn of(operation: Operation) -> Option<Self> {
         match operation {
-            Operation::CreateKey => Self::CreateKey,
-            Operation::DescribeKey => Self::DescribeKey,
-            Operation::GetPublicKey => Self::GetPublicKey,
-            Operation::Sign => Self::Ecc,
-            Operation::Decrypt => Self::Rsa,
+            Operation::CreateKey => Some(Self::CreateKey),
+            // A quota of its own, as large: the two together keep to one of them.
+            Operation::DescribeKey | Operation::ListResourceTags => Some(Self::DescribeKey),
+            Operation::GetPublicKey => Some(Self::GetPublicKey),
+            Operation::Sign => Some(Self::Ecc),
+            Operation::Decrypt => Some(Self::Rsa),
+            Operation::ListKeys
+            | Operation::ScheduleKeyDeletion
+            | Operation::CancelKeyDeletion
+            | Operation::EnableKey => None,
         }
     }
 

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::waits::Waiting;
 use crate::{
     CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsMetrics, KmsPublicKey,
-    Operation, Reply, SigningAlgorithm, Waits, backoff,
+    Operation, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer, Waits, backoff,
 };
 
 /// Exponential back-off: how often and how long to try again.
@@ -253,6 +253,16 @@ impl Kms for Retrying {
         let mut attempts = self.attempts();
         loop {
             match self.inner.decrypt(key, ciphertext, algorithm, mode).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => attempts.wait_after(error).await?,
+            }
+        }
+    }
+
+    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.inner.upkeep(request).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => attempts.wait_after(error).await?,
             }

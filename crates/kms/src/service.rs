@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 use crate::{
-    CreateKey, EncryptionAlgorithm, KeyMetadata, KmsError, KmsKeyId, KmsPublicKey, SigningAlgorithm,
+    CreateKey, EncryptionAlgorithm, KeyMetadata, KmsError, KmsKeyId, KmsPublicKey, SigningAlgorithm, Upkeep,
+    UpkeepAnswer,
 };
 
 /// Whether a call is carried out or only checked.
@@ -112,6 +113,13 @@ pub trait Kms: Send + Sync + Debug {
         algorithm: EncryptionAlgorithm,
         mode: CallMode,
     ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError>;
+
+    /// Lists keys or their tags, or ends a key and takes that back. Optional, for the service and for the caller's
+    /// permissions alike: a backend that leaves it out answers [`KmsError::UnsupportedOperation`]. What wraps another
+    /// [`Kms`] passes it on.
+    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
+        Err(request.unsupported())
+    }
 }
 
 #[async_trait]
@@ -150,5 +158,9 @@ impl<K: Kms + ?Sized> Kms for Arc<K> {
         mode: CallMode,
     ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
         (**self).decrypt(key, ciphertext, algorithm, mode).await
+    }
+
+    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
+        (**self).upkeep(request).await
     }
 }

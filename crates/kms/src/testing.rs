@@ -5,6 +5,7 @@
 
 mod material;
 mod store;
+mod upkeep;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::{
     CallMode, CreateKey, CredentialsProblem, EncryptionAlgorithm, FailedCall, KeyMetadata, KeySpec, KeyState,
     KeyUsage, Kms, KmsError, KmsKeyId, KmsPublicKey, NetworkProblem, Operation, Reply, SigningAlgorithm,
+    Upkeep, UpkeepAnswer,
 };
 use material::Material;
 use store::Store;
@@ -150,6 +152,43 @@ impl FakeKms {
     /// Makes keys created from now on NotFound to their first `looks` requests, as eventual consistency does.
     pub fn hide_new_keys(&self, looks: u32) {
         self.store().hidden_looks = looks;
+    }
+
+    /// Refuses to show a key's tags, as a policy may.
+    pub fn hide_tags(&self, key: &KmsKeyId) {
+        let mut store = self.store();
+        let index = store.find(key).expect("the key exists");
+        store.keys[index].tags_hidden = true;
+    }
+
+    /// Leaves keys created from now on out of lists, as eventual consistency does, until [`Self::list_all`].
+    pub fn list_late(&self) {
+        self.store().lists_late = true;
+    }
+
+    /// Lists all keys again.
+    pub fn list_all(&self) {
+        let mut store = self.store();
+        store.lists_late = false;
+        store.keys.iter_mut().for_each(|key| key.unlisted = false);
+    }
+
+    /// Changes a tag of a key, or adds it.
+    pub fn set_tag(&self, key: &KmsKeyId, name: &str, value: &str) {
+        let mut store = self.store();
+        let index = store.find(key).expect("the key exists");
+        let tags = &mut store.keys[index].tags;
+        tags.retain(|(known, _)| known != name);
+        tags.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Takes a key away for good, as the end of a deletion's waiting period does.
+    pub fn remove(&self, key: &KmsKeyId) {
+        let mut store = self.store();
+        let index = store.find(key).expect("the key exists");
+        store.keys.remove(index);
+        // Positions have moved.
+        store.aliases.clear();
     }
 
     /// Makes each request take this long.
@@ -314,6 +353,13 @@ impl Kms for FakeKms {
                 _ => return Err(key.wrong_usage(call, algorithm.as_str())),
             };
             Ok(Reply::new(plaintext).with_key(key.metadata.arn.clone()))
+        })
+        .await
+    }
+
+    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
+        self.serve(request.operation(), request.key(), |store, call| {
+            store.upkeep(request, call).map(Reply::new)
         })
         .await
     }

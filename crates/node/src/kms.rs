@@ -10,7 +10,7 @@ use cantle_config::{KmsConfig, LimitsConfig, RetryConfig, SslVerification as Con
 use cantle_kms::{
     Audited, Backoff, CallMode, Counted, CreateKey, CreationPoll, EncryptionAlgorithm, KeyMetadata, Kms,
     KmsError, KmsKeyId, KmsMetrics, KmsPublicKey, LimitOptions, Limited, Metered, QuotaClass, Reply,
-    RetryOptions, Retrying, SigningAlgorithm, Waits,
+    RetryOptions, Retrying, SigningAlgorithm, Upkeep, UpkeepAnswer, Waits,
 };
 use cantle_kms_aws::{AssumeRole, AwsKms, AwsKmsOptions, ConnectError, SslVerification, StaticCredentials};
 use cantle_store::NodeIdentity;
@@ -168,5 +168,9 @@ impl Kms for InSpan {
         mode: CallMode,
     ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
         self.inner.decrypt(key, ciphertext, algorithm, mode).instrument(self.span.clone()).await
+    }
+
+    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
+        self.inner.upkeep(request).instrument(self.span.clone()).await
     }
 }

@@ -26,7 +26,8 @@ pub enum InitializeError {
 /// Makes the participant's keys, signs its topology with the namespace key, and stores its identity.
 ///
 /// The topology is the root namespace delegation and two owner-to-key mappings, signed side by side. With provider
-/// kms and an empty store: three CreateKey, three DescribeKey and GetPublicKey, three Sign; in time four round trips.
+/// kms and an empty store: three CreateKey, three DescribeKey and GetPublicKey, one Decrypt, three Sign; in time five round
+/// trips.
 /// May be repeated after an error or a crash at any point: what is there is used.
 ///
 /// # Errors

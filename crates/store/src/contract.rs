@@ -5,6 +5,7 @@
 //! tests.
 
 mod creations;
+mod deletions;
 mod domain;
 mod keys;
 mod samples;
@@ -36,6 +37,8 @@ where
     keys::deletion_removes_all_rows_of_one_key(&*fresh().await).await;
     creations::journal_follows_a_creation(&*fresh().await).await;
     creations::storing_the_key_ends_its_creation(&*fresh().await).await;
+    deletions::deletions_follow_what_is_asked_for(&*fresh().await).await;
+    deletions::a_deleted_key_has_no_deletion_left(&*fresh().await).await;
     settings::provider_is_claimed_once(&*fresh().await).await;
     settings::uid_is_written_once(&*fresh().await).await;
     topology::times_increase_and_come_back(&*fresh().await).await;

@@ -25,6 +25,8 @@ pub struct KeyCreation {
     pub kms_key_id: Option<String>,
     /// When it began. Stored to the microsecond.
     pub started_at: Timestamp,
+    /// Since when no attempt goes on with it: the key, if there is one, is of no use to the node. `None` while one may.
+    pub lost_at: Option<Timestamp>,
 }
 
 /// The creations of KMS keys that are not known to have ended.
@@ -37,6 +39,9 @@ pub trait CreationJournal: Send + Sync {
 
     /// Writes down which key was made. An id that is not there changes nothing.
     async fn creation_made(&self, id: &str, kms_key_id: &str) -> Result<(), StoreError>;
+
+    /// Writes down that no attempt goes on with a creation. An id that is not there, or is lost already, changes nothing.
+    async fn creation_lost(&self, id: &str, at: Timestamp) -> Result<(), StoreError>;
 
     /// Forgets a creation. [`crate::KeyStore::kms_key_insert`] does so by itself for the key it stores.
     async fn creation_end(&self, id: &str) -> Result<(), StoreError>;

@@ -10,6 +10,7 @@ mod access;
 mod client;
 mod connection;
 mod creation;
+mod deletion;
 mod error;
 mod key;
 mod metered;
@@ -19,12 +20,14 @@ mod sequencer;
 mod settings;
 mod sql;
 mod sqlite;
+pub mod testing;
 mod topology;
 
 pub use access::{Access, MigrateOnStart};
 pub use client::{ClientCursor, ClientStore};
 pub use connection::{ConnectionStore, DomainConnection};
 pub use creation::{CreationJournal, KeyCreation};
+pub use deletion::{DeletionJournal, KeyDeletion};
 pub use error::{BackendError, Conflict, OpenError, StoreError};
 pub use key::{
     CryptoProvider, Deletion, Insertion, KeyOrigin, KeyStore, KmsMetadata, PrivateKeyEntry, StoredPrivateKey,

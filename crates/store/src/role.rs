@@ -11,6 +11,8 @@ use crate::StoreError;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RoleSetting {
+    /// The first part of the node's identity, drawn or configured before anything is signed with it: text.
+    OwnIdentifier,
     /// The domain that the sequencer was initialized for: its id as text.
     SequencerDomain,
     /// The domain that the mediator was initialized for: its id as text.
@@ -30,6 +32,7 @@ pub enum RoleSetting {
 impl RoleSetting {
     pub(crate) fn parts(&self) -> (&'static str, &str) {
         match self {
+            Self::OwnIdentifier => ("own-identifier", ""),
             Self::SequencerDomain => ("sequencer-domain", ""),
             Self::MediatorDomain => ("mediator-domain", ""),
             Self::StaticDomainParameters(domain) => ("static-domain-parameters", domain.as_str()),

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use cantle_types::{NodeName, UniqueIdentifier};
 
 use crate::{
-    ClientStore, ConnectionStore, CreationJournal, CryptoProvider, KeyStore, RoleStore, SequencerStore,
-    StoreError, TopologyStore,
+    ClientStore, ConnectionStore, CreationJournal, CryptoProvider, DeletionJournal, KeyStore, RoleStore,
+    SequencerStore, StoreError, TopologyStore,
 };
 
 /// What a node is.
@@ -96,6 +96,7 @@ pub trait SettingsStore: Send + Sync {
 pub trait NodeStore:
     KeyStore
     + CreationJournal
+    + DeletionJournal
     + TopologyStore
     + SettingsStore
     + RoleStore
@@ -109,6 +110,7 @@ pub trait NodeStore:
 impl<T> NodeStore for T where
     T: KeyStore
         + CreationJournal
+        + DeletionJournal
         + TopologyStore
         + SettingsStore
         + RoleStore

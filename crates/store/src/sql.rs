@@ -7,6 +7,7 @@
 mod clients;
 mod connections;
 mod creations;
+mod deletions;
 mod keys;
 mod roles;
 mod rows;

@@ -33,4 +33,12 @@ pub enum VaultError {
         /// The public key of that name.
         fingerprint: Fingerprint,
     },
+    /// No creation of a KMS key of that id was interrupted.
+    #[error(
+        "there is no possible orphan {id}, or its key is just being made; `cantle keys --orphans` lists them"
+    )]
+    NoSuchOrphan {
+        /// The id.
+        id: String,
+    },
 }

@@ -1,12 +1,13 @@
 //! Making keys, in the KMS or in software.
 //!
 //! With provider kms a creation goes: journal, CreateKey with tags, journal again with the key's id, DescribeKey and
-//! GetPublicKey until they answer, a strict look at the public key, and one store transaction of public key, name and
+//! GetPublicKey until they answer, a strict look at the public key, one round trip through an encryption key, and one
+//! store transaction of public key, name and
 //! KMS metadata that also ends the journal entry. Whatever fails on the way, the next attempt for a key of the same
-//! name and kind goes on with the KMS key that was made.
+//! name and kind, or the next start, goes on with the KMS key that was made: see [`unfinished`].
 //! Source: <https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateKey.html>.
 
-mod journaled;
+mod unfinished;
 
 use std::sync::Arc;
 
@@ -15,8 +16,7 @@ use cantle_crypto::{
     SigningPublicKey,
 };
 use cantle_kms::{
-    CreateError, CreateKey, CreatedKey, KeySpec, KeyState, Kms, KmsError, KmsKeyId, Operation,
-    create_and_wait,
+    CreateError, CreateKey, CreationPoll, KeySpec, Kms, KmsError, KmsKeyId, Operation, wait_until_ready,
 };
 use cantle_store::{KeyCreation, KeyOrigin, KmsMetadata, StoreError};
 use cantle_types::{KeyName, KeyPurpose};
@@ -24,10 +24,11 @@ use cantle_types::{KeyName, KeyPurpose};
 use crate::key_scheme::{KeyScheme, key_usage};
 use crate::options::KeyRole;
 use crate::private;
-use crate::register::{KmsPublicKeyError, read_public_key};
+use crate::register::{KmsPublicKeyError, TrialError, read_public_key};
 use crate::scheme::SchemeError;
-use crate::vault::{Creating, Inner, Vault, VaultBackend};
-use journaled::Journaled;
+use crate::trial::{RoundTrip, RoundTripError, round_trip};
+use crate::vault::{Inner, Vault, VaultBackend};
+use unfinished::Location;
 
 /// Why a key could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,34 @@ pub enum GenerateError {
         /// What is wrong with it.
         #[source]
         source: KmsPublicKeyError,
+    },
+    /// The KMS made the key and does not decrypt what its public part encrypts.
+    #[error(
+        "KMS key {kms_key_id} was made, but does not decrypt what its public key encrypts; delete it in AWS KMS"
+    )]
+    WrongPlaintext {
+        /// The KMS key.
+        kms_key_id: KmsKeyId,
+    },
+    /// The KMS made the key, but a round trip through it could not be made.
+    #[error(
+        "KMS key {kms_key_id} was made but could not be tried out; the next attempt for a key of this name goes on with it"
+    )]
+    NotTried {
+        /// The KMS key.
+        kms_key_id: KmsKeyId,
+        /// What the KMS said.
+        #[source]
+        source: Box<KmsError>,
+    },
+    /// Nothing could be encrypted with the public part of the key that the KMS made.
+    #[error("nothing can be encrypted with the public key of KMS key {kms_key_id}, which was made")]
+    TrialEncryption {
+        /// The KMS key.
+        kms_key_id: KmsKeyId,
+        /// Why.
+        #[source]
+        source: TrialError,
     },
     /// The KMS made the key, but it could not be stored.
     #[error(
@@ -102,8 +131,12 @@ impl GenerateError {
     #[must_use]
     pub fn created(&self) -> Option<&KmsKeyId> {
         match self {
-            Self::Kms { source, .. } => source.created().map(|created| &created.key_id),
-            Self::PublicKey { kms_key_id, .. } | Self::NotStored { kms_key_id, .. } => Some(kms_key_id),
+            Self::Kms { source, .. } => source.created(),
+            Self::PublicKey { kms_key_id, .. }
+            | Self::WrongPlaintext { kms_key_id }
+            | Self::NotTried { kms_key_id, .. }
+            | Self::TrialEncryption { kms_key_id, .. }
+            | Self::NotStored { kms_key_id, .. } => Some(kms_key_id),
             _ => None,
         }
     }
@@ -140,7 +173,8 @@ impl Vault {
         }
     }
 
-    /// Makes an encryption key, as [`Vault::generate_signing_key`] does.
+    /// Makes an encryption key, as [`Vault::generate_signing_key`] does, and tries it out with one Decrypt, which needs
+    /// `kms:Decrypt`.
     ///
     /// # Errors
     /// [`GenerateError`] says whether a KMS key exists now.
@@ -243,6 +277,8 @@ impl Inner {
     ) -> Result<PublicKey, GenerateError> {
         let purpose = scheme.purpose();
         let spec = scheme.key_spec().expect("a scheme that passed the check has a KMS key spec");
+        // What an earlier process left may be just this key.
+        drop(self.reconciling.lock().await);
         if let Some((creation, _mark)) = self.take_unfinished(kms, purpose, &spec, name.as_ref()).await? {
             return self.finish(kms, scheme, creation, role).await;
         }
@@ -253,53 +289,11 @@ impl Inner {
             name,
             kms_key_id: None,
             started_at: self.clock.now(),
+            lost_at: None,
         };
         let _mark = self.mark_creating(&creation.id);
         self.store.creation_begin(&creation).await?;
         self.finish(kms, scheme, creation, role).await
-    }
-
-    /// A key that an earlier attempt made for the same name and kind, and that can still be used.
-    async fn take_unfinished(
-        self: &Arc<Self>,
-        kms: &Arc<dyn Kms>,
-        purpose: KeyPurpose,
-        spec: &KeySpec,
-        name: Option<&KeyName>,
-    ) -> Result<Option<(KeyCreation, Creating)>, GenerateError> {
-        for creation in self.store.creation_list().await? {
-            let fits = creation.purpose == purpose
-                && creation.key_spec == spec.as_str()
-                && creation.name.as_ref() == name;
-            let Some(key) = creation.kms_key_id.as_deref().filter(|_| fits) else { continue };
-            let Some(mark) = self.mark_creating(&creation.id) else { continue };
-            // Whoever had the mark before may have just finished with that key.
-            if !self.store.creation_list().await?.iter().any(|listed| listed.id == creation.id) {
-                continue;
-            }
-            let usable = match KmsKeyId::parse(key) {
-                Ok(key) => match kms.describe_key(&key).await {
-                    Ok(reply) => matches!(reply.value.state, KeyState::Enabled | KeyState::Creating),
-                    Err(KmsError::NotFound { .. }) => false,
-                    Err(source) => {
-                        let source = Box::new(CreateError::NotCreated { source });
-                        let creation = creation.id;
-                        return Err(GenerateError::Kms { purpose, name: shown(name), creation, source });
-                    }
-                },
-                Err(_) => false,
-            };
-            if usable {
-                tracing::info!(kms_key_id = key, "using the KMS key that an earlier attempt made");
-                return Ok(Some((creation, mark)));
-            }
-            tracing::warn!(
-                kms_key_id = key,
-                "the KMS key that an earlier attempt made is gone or not enabled"
-            );
-            self.store.creation_end(&creation.id).await?;
-        }
-        Ok(None)
     }
 
     /// Makes the key unless that is done, waits for it and stores it.
@@ -311,41 +305,33 @@ impl Inner {
         role: KeyRole,
     ) -> Result<PublicKey, GenerateError> {
         let purpose = creation.purpose;
-        let request = CreateKey {
-            spec: KeySpec::from_name(&creation.key_spec),
-            usage: key_usage(purpose),
-            description: shown(creation.name.as_ref()),
-            tags: self.options.tags(role, &creation.id),
-            multi_region: self.options.multi_region,
+        let failed = |source| GenerateError::Kms {
+            purpose,
+            name: shown(creation.name.as_ref()),
+            creation: creation.id.clone(),
+            source: Box::new(source),
         };
-        let journaled =
-            Journaled { kms: Arc::clone(kms), store: Arc::clone(&self.store), creation: creation.clone() };
-        let created = create_and_wait(&journaled, &request, &self.options.create_key_check).await;
-        let CreatedKey { metadata, public_key, .. } = match created {
-            Ok(created) => created,
-            Err(source) => {
-                let refused =
-                    matches!(&source, CreateError::NotCreated { source } if source.surely_not_executed());
-                if refused && creation.kms_key_id.is_none() {
-                    self.store.creation_end(&creation.id).await?;
-                }
-                return Err(GenerateError::Kms {
-                    purpose,
-                    name: shown(creation.name.as_ref()),
-                    creation: creation.id,
-                    source: Box::new(source),
-                });
-            }
+        let spec = KeySpec::from_name(&creation.key_spec);
+        let kms_key_id = match creation.kms_key_id.as_deref().and_then(|key| KmsKeyId::parse(key).ok()) {
+            Some(key) => key,
+            None => match self.create(kms, &creation, role).await? {
+                Ok(key) => key,
+                Err(source) => return Err(failed(CreateError::NotCreated { source })),
+            },
         };
-        let kms_key_id = metadata.key_id.clone();
-        let public = match read_public_key(scheme, &request.spec, public_key) {
+        let ready = wait_until_ready(kms, &kms_key_id, &self.options.create_key_check).await;
+        let (metadata, public_key) = ready.map_err(failed)?;
+        let public = match read_public_key(scheme, &spec, public_key) {
             Ok(public) => public,
             Err(source) => {
                 // No later attempt could do better with this key.
-                self.store.creation_end(&creation.id).await?;
+                self.lose(&creation, "its public key cannot be used").await?;
                 return Err(GenerateError::PublicKey { kms_key_id, source });
             }
         };
+        if let PublicKey::Encryption(encryption) = &public {
+            self.try_out_made(kms, &creation, &kms_key_id, encryption).await?;
+        }
         let row = KmsMetadata {
             fingerprint: public.fingerprint().clone(),
             kms_key_id: kms_key_id.as_str().to_owned(),
@@ -368,8 +354,79 @@ impl Inner {
             Err(source) => Err(GenerateError::NotStored { kms_key_id, purpose, source: Box::new(source) }),
         }
     }
+
+    /// One round trip through an encryption key that was made, as through one that is registered. A key that is not
+    /// known everywhere yet is waited for.
+    async fn try_out_made(
+        &self,
+        kms: &Arc<dyn Kms>,
+        creation: &KeyCreation,
+        key: &KmsKeyId,
+        public: &EncryptionPublicKey,
+    ) -> Result<(), GenerateError> {
+        let CreationPoll { initial_delay, max_delay, max_retries } = self.options.create_key_check;
+        let mut pause = initial_delay;
+        for left in (0..=max_retries).rev() {
+            match round_trip(kms, key, public).await {
+                Ok(RoundTrip::Same) => return Ok(()),
+                Ok(RoundTrip::Other) => {
+                    self.lose(creation, "it does not decrypt what its public key encrypts").await?;
+                    return Err(GenerateError::WrongPlaintext { kms_key_id: key.clone() });
+                }
+                Err(RoundTripError::Kms(KmsError::NotFound { .. })) if left > 0 => {
+                    tokio::time::sleep(pause).await;
+                    pause = pause.saturating_mul(2).min(max_delay);
+                }
+                Err(RoundTripError::Kms(source)) => {
+                    let source = Box::new(source);
+                    return Err(GenerateError::NotTried { kms_key_id: key.clone(), source });
+                }
+                Err(RoundTripError::Trial(source)) => {
+                    return Err(GenerateError::TrialEncryption { kms_key_id: key.clone(), source });
+                }
+            }
+        }
+        unreachable!("the last attempt has an answer")
+    }
+
+    /// CreateKey, sent once, and the key's id in the journal before anything else happens. After a lost answer the key
+    /// is looked for, never made again.
+    async fn create(
+        &self,
+        kms: &Arc<dyn Kms>,
+        creation: &KeyCreation,
+        role: KeyRole,
+    ) -> Result<Result<KmsKeyId, KmsError>, StoreError> {
+        let request = CreateKey {
+            spec: KeySpec::from_name(&creation.key_spec),
+            usage: key_usage(creation.purpose),
+            description: shown(creation.name.as_ref()),
+            tags: self.options.tags(role, &creation.id),
+            multi_region: self.options.multi_region,
+        };
+        let key = match kms.create_key(&request).await {
+            Ok(reply) => reply.value.key_id,
+            Err(error) if error.surely_not_executed() => {
+                self.store.creation_end(&creation.id).await?;
+                return Ok(Err(error));
+            }
+            Err(error) => match self.locate(kms, creation).await {
+                Ok(Location::Found(key)) => {
+                    tracing::warn!(kms_key_id = %key, "the answer to CreateKey was lost, its key was found: {error}");
+                    key
+                }
+                _ => return Ok(Err(error)),
+            },
+        };
+        if let Err(error) = self.store.creation_made(&creation.id, key.as_str()).await {
+            // The key is still in hand; only a crash before it is stored would lose it.
+            tracing::warn!(kms_key_id = %key, %error, "the new KMS key could not be written to the journal");
+        }
+        Ok(Ok(key))
+    }
 }
 
+/// A name as it is shown; none is shown as the empty one.
 fn shown(name: Option<&KeyName>) -> String {
     name.map(|name| name.as_str().to_owned()).unwrap_or_default()
 }

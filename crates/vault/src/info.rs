@@ -1,7 +1,7 @@
 //! What a caller learns of a key, and how lists are filtered.
 
 use cantle_crypto::PublicKey;
-use cantle_store::{CryptoProvider, KmsMetadata, StoredPublicKey};
+use cantle_store::{CryptoProvider, KeyDeletion, KmsMetadata, StoredPublicKey};
 use cantle_types::{Fingerprint, KeyName, KeyPurpose};
 
 /// A key whose private part is with this node.
@@ -13,6 +13,8 @@ pub struct PrivateKeyInfo {
     pub name: Option<KeyName>,
     /// The KMS key behind it; provider kms only.
     pub kms: Option<KmsMetadata>,
+    /// The deletion of the KMS key, if one is under way: the key is not used any more.
+    pub deletion: Option<KeyDeletion>,
     /// Who holds the private part.
     pub provider: CryptoProvider,
     /// The wrapper key that encrypts the stored private part; provider jce only.

@@ -3,10 +3,11 @@
 //! The vault stands between a node and whoever holds its private keys: AWS KMS (provider kms) or the node's own store
 //! (provider jce). It does not know topology: which key a transaction needs is decided above. Invariants: a key is
 //! reported only once its rows are on disk; a signature leaves only if it verifies with the registered public
-//! key; no alias is ever stored; nothing here deletes a key of a KMS.
+//! key; no alias is ever stored; no key of a KMS is deleted but one that the node made, when an operator says so.
 //! Source: <https://docs.daml.com/canton/usermanual/kms/kms.html>.
 
 mod check;
+mod deletion;
 mod error;
 mod generate;
 mod info;
@@ -14,18 +15,21 @@ mod key_scheme;
 mod named;
 mod options;
 mod private;
+mod reconcile;
 mod register;
 mod scheme;
 mod transfer;
+mod trial;
 mod use_key;
 mod vault;
 
 pub use check::{KeyCheck, KeyCheckError, KeyStatus};
+pub use deletion::{KeyDeletionError, ScheduledDeletion};
 pub use error::VaultError;
 pub use generate::GenerateError;
 pub use info::{KeyFilter, PrivateKeyInfo};
 pub use named::NamedKeyError;
-pub use options::{KeyRole, VaultOptions};
+pub use options::{CREATION_TAG, KeyRole, VaultOptions};
 pub use register::{KmsPublicKeyError, RegisterError, TrialError};
 pub use scheme::{Scheme, SchemeError, Schemes, SchemesError};
 pub use transfer::{DeleteError, DeletedKeyPair, ExportError, ImportError, KeyInUse};

@@ -8,6 +8,11 @@ use cantle_store::{CryptoProvider, NodeIdentity};
 
 use crate::scheme::Schemes;
 
+/// The tag that only one KMS key has: the id of its creation in the node's journal.
+pub const CREATION_TAG: &str = "CantleCreation";
+/// The tags by which a node knows a key as its own.
+pub(crate) const OWN_TAGS: [&str; 4] = ["CreatedBy", "CantleNode", "CantleNodeKind", CREATION_TAG];
+
 /// A vault's settings.
 #[derive(Debug, Clone)]
 pub struct VaultOptions {
@@ -23,6 +28,9 @@ pub struct VaultOptions {
     pub multi_region: MultiRegion,
     /// `crypto.kms.retries.create-key-check`.
     pub create_key_check: CreationPoll,
+    /// How long after the request a key that may have been made is looked for by its tag before it counts as not there:
+    /// lists and tags in the KMS are behind at times.
+    pub search_patience: Duration,
     /// How long [`crate::Vault::check_keys`] waits for all answers together.
     pub key_check_timeout: Duration,
 }
@@ -64,6 +72,7 @@ impl VaultOptions {
             custom_tags: Vec::new(),
             multi_region: MultiRegion::No,
             create_key_check: CreationPoll::default(),
+            search_patience: Duration::from_secs(5),
             key_check_timeout: Duration::from_secs(30),
         }
     }
@@ -77,7 +86,7 @@ impl VaultOptions {
             ("CantleNode", self.node.name.as_str()),
             ("CantleNodeKind", self.node.kind.as_str()),
             ("CantlePurpose", role.as_str()),
-            ("CantleCreation", creation),
+            (CREATION_TAG, creation),
         ];
         let custom =
             self.custom_tags.iter().filter(|(key, _)| own.iter().all(|(name, _)| name != key)).cloned();

@@ -13,13 +13,14 @@ use std::sync::Arc;
 
 use cantle_crypto::{EncryptionPublicKey, PublicKey, SigningPublicKey};
 use cantle_kms::{
-    CallMode, EncryptionAlgorithm, KeyMetadata, KeySpec, KeyState, KeyUsage, Kms, KmsError, KmsKeyId,
-    KmsKeyIdKind, KmsPublicKey, SigningAlgorithm,
+    CallMode, KeyMetadata, KeySpec, KeyState, KeyUsage, Kms, KmsKeyId, KmsKeyIdKind, KmsPublicKey,
+    SigningAlgorithm,
 };
 use cantle_store::{Insertion, KeyOrigin, KmsMetadata};
 use cantle_types::{KeyName, KeyPurpose};
 
 use crate::key_scheme::{KeyScheme, key_usage};
+use crate::trial::{RoundTrip, RoundTripError, round_trip};
 use crate::vault::{Inner, Vault, VaultBackend};
 pub use error::{KmsPublicKeyError, RegisterError, TrialError};
 
@@ -179,24 +180,14 @@ impl Inner {
                 let algorithm = signing_algorithm(public);
                 kms.sign(kept, b"cantle", algorithm, CallMode::DryRun).await.map_err(of_kms)?;
             }
-            PublicKey::Encryption(public) => {
-                // DryRun would accept any ciphertext; this shows that padding and key belong together, too.
-                let trial = || -> Result<_, TrialError> {
-                    let message = cantle_crypto::random_bytes::<32>()?;
-                    Ok((message, public.encrypt(&message)?))
-                };
-                let (message, ciphertext) =
-                    trial().map_err(|source| RegisterError::TrialEncryption { key: key.clone(), source })?;
-                let algorithm = EncryptionAlgorithm::RsaesOaepSha256;
-                let answer = kms.decrypt(kept, &ciphertext, algorithm, CallMode::Execute).await;
-                let plaintext = match answer {
-                    Err(KmsError::InvalidCiphertext { .. } | KmsError::IncorrectKey { .. }) => None,
-                    answer => Some(answer.map_err(of_kms)?.value),
-                };
-                if plaintext.is_none_or(|plaintext| plaintext.as_slice() != message) {
-                    return Err(RegisterError::WrongPlaintext { key: key.clone() });
+            PublicKey::Encryption(public) => match round_trip(kms, kept, public).await {
+                Ok(RoundTrip::Same) => {}
+                Ok(RoundTrip::Other) => return Err(RegisterError::WrongPlaintext { key: key.clone() }),
+                Err(RoundTripError::Trial(source)) => {
+                    return Err(RegisterError::TrialEncryption { key: key.clone(), source });
                 }
-            }
+                Err(RoundTripError::Kms(error)) => return Err(of_kms(error)),
+            },
         }
         Ok(())
     }

@@ -184,6 +184,11 @@ impl Vault {
         if metadata.is_none() && store.private_key_find(fingerprint).await?.is_none() {
             return Err(DeleteError::Unknown { fingerprint: fingerprint.clone() });
         }
+        if self.inner.deletions().await?.contains_key(fingerprint) {
+            let by =
+                "the deletion of its KMS key is under way and could not be taken back without it".to_owned();
+            return Err(DeleteError::InUse { fingerprint: fingerprint.clone(), by });
+        }
         store.key_delete(fingerprint).await?;
         self.inner.forget(fingerprint);
         let deleted = DeletedKeyPair {

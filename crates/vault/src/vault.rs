@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use cantle_crypto::PublicKey;
 use cantle_kms::Kms;
-use cantle_store::{CryptoProvider, NodeStore, StoreError, StoredPublicKey};
+use cantle_store::{CryptoProvider, KeyDeletion, NodeStore, StoreError, StoredPublicKey};
 use cantle_types::{Clock, Fingerprint, KeyName, KeyPurpose};
 use tokio_util::task::TaskTracker;
 
@@ -54,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) creating: Mutex<HashSet<String>>,
     /// The tasks that make keys.
     pub(crate) creations: TaskTracker,
+    /// Held while what earlier processes left is looked after.
+    pub(crate) reconciling: tokio::sync::Mutex<()>,
 }
 
 impl Vault {
@@ -84,6 +86,7 @@ impl Vault {
                 used: RwLock::default(),
                 creating: Mutex::default(),
                 creations: TaskTracker::new(),
+                reconciling: tokio::sync::Mutex::default(),
             }),
         };
         vault.report_unfinished().await?;
@@ -120,8 +123,13 @@ impl Vault {
         if name.is_empty() {
             return Ok(None);
         }
-        let named =
-            |stored: &StoredPublicKey| stored.name.as_ref() == Some(name) && stored.key.purpose() == purpose;
+        // A key that is about to be deleted counts as gone.
+        let deleting = self.inner.deletions().await?;
+        let named = |stored: &StoredPublicKey| {
+            stored.name.as_ref() == Some(name)
+                && stored.key.purpose() == purpose
+                && !deleting.contains_key(stored.key.fingerprint())
+        };
         let public: Vec<_> = self.inner.store.public_key_list().await?.into_iter().filter(named).collect();
         let Some(first) = public.first().map(|stored| stored.key.fingerprint().clone()) else {
             return Ok(None);
@@ -163,13 +171,16 @@ impl Vault {
             }
         }
         let provider = self.provider();
+        let mut deletions = self.inner.deletions().await?;
         let infos = public.into_iter().filter_map(|StoredPublicKey { key: public, name }| {
             let id = (public.fingerprint().clone(), public.purpose());
             let (kms, entry) = (kms.remove(&id), private.remove(&id));
+            let deletion = deletions.remove(public.fingerprint());
             (kms.is_some() || entry.is_some()).then(|| PrivateKeyInfo {
                 public,
                 name,
                 kms,
+                deletion,
                 provider,
                 wrapper_key_id: entry.and_then(|entry| entry.wrapper_key_id),
             })
@@ -177,7 +188,7 @@ impl Vault {
         Ok(infos.collect())
     }
 
-    /// The key of a fingerprint, if its private part is with this node.
+    /// The key of a fingerprint, if its private part is with this node and not about to be deleted.
     pub async fn private_key(&self, fingerprint: &Fingerprint) -> Result<Option<PrivateKeyInfo>, VaultError> {
         match self.inner.store.public_key_find(fingerprint).await? {
             Some(stored) => self.private_of(stored).await,
@@ -200,6 +211,9 @@ impl Vault {
     async fn private_of(&self, stored: StoredPublicKey) -> Result<Option<PrivateKeyInfo>, VaultError> {
         let StoredPublicKey { key: public, name } = stored;
         let store = &self.inner.store;
+        if self.inner.deletions().await?.contains_key(public.fingerprint()) {
+            return Ok(None);
+        }
         let provider = self.provider();
         let (kms, wrapper_key_id) = match provider {
             CryptoProvider::Kms => match store.kms_metadata_find(public.fingerprint()).await? {
@@ -211,48 +225,25 @@ impl Vault {
                 _ => return Ok(None),
             },
         };
-        Ok(Some(PrivateKeyInfo { public, name, kms, provider, wrapper_key_id }))
-    }
-
-    /// Tells the operator of KMS keys that a crash left behind, as far as this node can know.
-    async fn report_unfinished(&self) -> Result<(), VaultError> {
-        if self.provider() == CryptoProvider::Jce {
-            return Ok(());
-        }
-        for creation in self.inner.store.creation_list().await? {
-            let name = creation.name.as_ref().map_or("", KeyName::as_str);
-            match &creation.kms_key_id {
-                Some(key) => tracing::warn!(
-                    kms_key_id = %key,
-                    "a KMS key ({} {}, name {name:?}) was made before this node stopped and is not stored yet; the \
-                     next key of that name and kind will be this one",
-                    creation.purpose,
-                    creation.key_spec,
-                ),
-                None => {
-                    tracing::warn!(
-                        creation = %creation.id,
-                        "this node stopped while it asked the KMS for a key ({} {}, name {name:?}) at {}; one may \
-                         have been made: look in the KMS for the tag CantleCreation={}, and delete that key or \
-                         register it",
-                        creation.purpose,
-                        creation.key_spec,
-                        creation.started_at,
-                        creation.id,
-                    );
-                    // Said once; the log keeps it. Whoever only inspects leaves it to the node.
-                    match self.inner.store.creation_end(&creation.id).await {
-                        Ok(()) | Err(StoreError::ReadOnly { .. }) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
-            }
-        }
-        Ok(())
+        Ok(Some(PrivateKeyInfo { public, name, kms, deletion: None, provider, wrapper_key_id }))
     }
 }
 
 impl Inner {
+    /// The deletions of KMS keys that are not over.
+    pub(crate) async fn deletions(&self) -> Result<HashMap<Fingerprint, KeyDeletion>, StoreError> {
+        if let VaultBackend::Jce = self.backend {
+            return Ok(HashMap::new());
+        }
+        let deletions = self.store.deletion_list().await?;
+        Ok(deletions.into_iter().map(|deletion| (deletion.fingerprint.clone(), deletion)).collect())
+    }
+
+    /// Whether a task of this process is busy with a creation.
+    pub(crate) fn is_creating(&self, id: &str) -> bool {
+        self.creating.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
     /// Marks a creation as being worked on, until the mark is dropped; `None` if it is already.
     pub(crate) fn mark_creating(self: &Arc<Self>, id: &str) -> Option<Creating> {
         let fresh = self.creating.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cantle_kms::{
-    CallMode, CreateKey, CreationPoll, CredentialsProblem, KeySpec, Kms, KmsError, KmsKeyId, LimitOptions,
-    Limited, QuotaClass, SigningAlgorithm, Waits, contract, create_and_wait,
+    CallMode, CreateKey, CreationPoll, CredentialsProblem, KeySpec, KeyState, Kms, KmsError, KmsKeyId,
+    LimitOptions, Limited, QuotaClass, SigningAlgorithm, Waits, cancel_key_deletion, contract,
+    create_and_wait, enable_key, find_by_tag, schedule_key_deletion,
 };
 use cantle_kms_aws::{AwsKms, AwsKmsOptions, StaticCredentials};
 use cantle_kms_server::{RateLimits, Server, ServerOptions};
@@ -49,6 +50,33 @@ async fn answers_name_key_and_request() {
     let reply = kms.sign(&key, b"x", SigningAlgorithm::EcdsaSha256, CallMode::Execute).await.unwrap();
     assert_eq!(reply.key, kms.describe_key(&key).await.unwrap().value.arn);
     assert!(reply.request_id.is_some());
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn keys_are_found_by_tag_ended_and_taken_back() {
+    let server = Server::start(ServerOptions::default()).await.unwrap();
+    let kms = connect(&server, "test").await;
+    let tagged = |value: &str| CreateKey {
+        tags: vec![("CantleCreation".to_owned(), value.to_owned())],
+        ..CreateKey::signing(KeySpec::EccNistP256)
+    };
+    kms.create_key(&tagged("other")).await.unwrap();
+    let key = kms.create_key(&tagged("wanted")).await.unwrap().value.key_id;
+    let search = find_by_tag(&kms, "CantleCreation", "wanted").await.unwrap();
+    assert_eq!(search.found.iter().map(|found| &found.key).collect::<Vec<_>>(), [&key]);
+
+    let date = schedule_key_deletion(&kms, &key, 7).await.unwrap().unwrap();
+    let days = (date.as_second() - jiff::Timestamp::now().as_second()) / 86_400;
+    assert!((6..=7).contains(&days), "{date}");
+    let state = || async { kms.describe_key(&key).await.unwrap().value.state };
+    assert_eq!(state().await, KeyState::PendingDeletion);
+    let error = schedule_key_deletion(&kms, &key, 7).await.unwrap_err();
+    assert!(matches!(error, KmsError::InvalidState { .. }), "{error:?}");
+    cancel_key_deletion(&kms, &key).await.unwrap();
+    assert_eq!(state().await, KeyState::Disabled);
+    enable_key(&kms, &key).await.unwrap();
+    assert_eq!(state().await, KeyState::Enabled);
     server.shutdown().await;
 }
 

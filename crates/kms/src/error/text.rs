@@ -7,8 +7,19 @@ use super::{CredentialsProblem, KmsError, NetworkProblem, OverloadLimit, Service
 use crate::{FailedCall, KmsKeyId, KmsKeyIdKind, Operation};
 
 /// The actions that a refusal may name.
-const ACTIONS: [&str; 6] =
-    ["kms:CreateKey", "kms:TagResource", "kms:DescribeKey", "kms:GetPublicKey", "kms:Sign", "kms:Decrypt"];
+const ACTIONS: [&str; 11] = [
+    "kms:CreateKey",
+    "kms:TagResource",
+    "kms:DescribeKey",
+    "kms:GetPublicKey",
+    "kms:Sign",
+    "kms:Decrypt",
+    "kms:ListKeys",
+    "kms:ListResourceTags",
+    "kms:ScheduleKeyDeletion",
+    "kms:CancelKeyDeletion",
+    "kms:EnableKey",
+];
 
 /// The action named in the service's refusal ("… is not authorized to perform: kms:TagResource on resource: …").
 pub(super) fn named_action(message: &str) -> Option<&'static str> {
@@ -150,6 +161,7 @@ pub(super) fn remedy(error: &KmsError) -> Cow<'static, str> {
         KmsError::Validation { .. } => match call.operation {
             Operation::CreateKey => "Correct the description, tags or key spec asked for.".into(),
             Operation::Sign => "A message to sign has 1 to 4096 bytes.".into(),
+            Operation::ScheduleKeyDeletion => "The waiting period has 7 to 30 days.".into(),
             _ => "Correct the key's name or the request.".into(),
         },
         KmsError::InvalidArn { .. } => {
@@ -238,6 +250,9 @@ fn access_denied(action: &str, call: &FailedCall) -> Cow<'static, str> {
         }
         None if action == "kms:TagResource" => "Allow kms:TagResource for the node's principal in its IAM policy \
             (resource \"*\"): keys are made with tags."
+            .into(),
+        None if action == "kms:ListKeys" => "Optional: allow kms:ListKeys (resource \"*\") and kms:ListResourceTags for \
+            the node's principal in its IAM policy, so that keys whose making was interrupted can be found again."
             .into(),
         None => format!(
             "Allow {action} for the node's principal in its IAM policy (resource \"*\"), or make the keys beforehand and \

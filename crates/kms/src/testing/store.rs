@@ -16,6 +16,8 @@ pub(super) struct FakeKey {
     pub(super) tags: Vec<(String, String)>,
     pub(super) material: Material,
     pub(super) hidden_looks: u32,
+    pub(super) tags_hidden: bool,
+    pub(super) unlisted: bool,
 }
 
 impl FakeKey {
@@ -61,6 +63,8 @@ pub(super) struct Store {
     pub(super) blocked: HashSet<Operation>,
     pub(super) delay: Duration,
     pub(super) hidden_looks: u32,
+    pub(super) lists_late: bool,
+    made: usize,
     requests: u64,
 }
 
@@ -68,7 +72,8 @@ impl Store {
     /// Adds a key. The error is the service's words.
     pub(super) fn add(&mut self, request: &CreateKey, account: &str) -> Result<KeyMetadata, &'static str> {
         let material = Material::generate(&request.spec, &request.usage)?;
-        let number = self.keys.len() + 1;
+        self.made += 1;
+        let number = self.made;
         let id = match request.multi_region {
             MultiRegion::No => format!("00000000-0000-4000-8000-{number:012x}"),
             MultiRegion::Yes => format!("mrk-{number:032x}"),
@@ -91,6 +96,8 @@ impl Store {
             tags: request.tags.clone(),
             material,
             hidden_looks: 0,
+            tags_hidden: false,
+            unlisted: self.lists_late,
         });
         Ok(metadata)
     }

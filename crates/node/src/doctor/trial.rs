@@ -90,12 +90,12 @@ pub(super) async fn create_key(
         Err(error) => {
             let remedy = match error.created() {
                 Some(created) => {
-                    format!("Delete it: {}", deletion(created.key_id.as_str(), &service.config.region))
+                    format!("Delete it: {}", deletion(created.as_str(), &service.config.region))
                 }
                 None => "See docs/permissions.md; cantle iam-policy prints what is needed".to_owned(),
             };
             let mut finding = Finding::fail(&node, Check::CreateKey, error.to_string(), remedy);
-            finding.key = error.created().map(|created| created.key_id.to_string());
+            finding.key = error.created().map(|created| created.to_string());
             finding
         }
     }

@@ -13,6 +13,7 @@ fn creation(id: &str) -> KeyCreation {
         name: Some(name("participant1-namespace")),
         kms_key_id: None,
         started_at: time(1_700_000_000_000_001),
+        lost_at: None,
     }
 }
 
@@ -29,6 +30,11 @@ pub(super) async fn journal_follows_a_creation(store: &dyn NodeStore) {
     store.creation_made("unknown", "key-2").await.expect("an unknown id changes nothing");
     let made = KeyCreation { kms_key_id: Some("key-1".to_owned()), ..first };
     assert_eq!(store.creation_list().await.expect("the journal can be read"), [made.clone(), second]);
+    for at in [time(1_700_000_000_000_002), time(1_700_000_000_000_003)] {
+        store.creation_lost("a", at).await.expect("a creation can be given up, twice too");
+    }
+    store.creation_lost("unknown", time(1)).await.expect("an unknown id changes nothing");
+    let made = KeyCreation { lost_at: Some(time(1_700_000_000_000_002)), ..made };
     for id in ["b", "b", "unknown"] {
         store.creation_end(id).await.expect("an ended creation can be ended");
     }

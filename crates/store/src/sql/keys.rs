@@ -188,6 +188,7 @@ impl<S: SqlStore> KeyStore for S {
 
     async fn key_delete(&self, fingerprint: &Fingerprint) -> Result<Deletion, StoreError> {
         let mut tx = self.begin("key_delete").await?;
+        super::deletions::end_of(&mut tx, fingerprint).await?;
         let mut deleted = [false; 3];
         let statements = [
             "DELETE FROM private_keys WHERE fingerprint = $1",

@@ -198,7 +198,8 @@ async fn database_of_another_node_is_refused() {
 const UNDO_DOMAIN: &str = "DROP TABLE sequencer_events; DROP TABLE sequencer_members; DROP TABLE sequencer_head; \
     DROP TABLE client_cursors; DROP TABLE domain_connections; DROP TABLE role_settings; \
     DROP INDEX topology_times; DROP INDEX topology_one_time; \
-    DELETE FROM _sqlx_migrations WHERE version = 3";
+    DROP TABLE kms_key_deletions; ALTER TABLE kms_key_creations DROP COLUMN lost_at; \
+    DELETE FROM _sqlx_migrations WHERE version >= 3";
 
 #[tokio::test]
 async fn old_schema_is_migrated_only_when_asked() {
@@ -209,7 +210,7 @@ async fn old_schema_is_migrated_only_when_asked() {
     raw(&path, UNDO_DOMAIN).await;
     let before = fs::read(&path).unwrap();
     let error = SqliteStore::open(options(&path)).await.unwrap_err();
-    assert!(matches!(error, OpenError::MigrationNeeded { found: 2, known: 3, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::MigrationNeeded { found: 2, known: 4, .. }), "{error:?}");
     assert!(error.to_string().contains("storage.parameters.migrate-and-start = yes"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before, "nothing is changed");
     let migrated = SqliteOptions { migrate: MigrateOnStart::Yes, ..options(&path) };
@@ -246,7 +247,7 @@ async fn newer_or_changed_schema_is_refused() {
     .await;
     let migrate = SqliteOptions { migrate: MigrateOnStart::Yes, ..options(&path) };
     let error = SqliteStore::open(migrate).await.unwrap_err();
-    assert!(matches!(error, OpenError::SchemaTooNew { found: 99, known: 3, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::SchemaTooNew { found: 99, known: 4, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -398,6 +399,7 @@ async fn a_log_cut_anywhere_leaves_each_write_whole_or_absent() {
         name: None,
         kms_key_id: Some("key-1".to_owned()),
         started_at: Timestamp::UNIX_EPOCH,
+        lost_at: None,
     };
     crate::CreationJournal::creation_begin(&store, &creation).await.unwrap();
     append_topology(&store, "a", TopologyOp::Add).await;

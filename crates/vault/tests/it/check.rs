@@ -72,6 +72,7 @@ async fn a_running_node_can_be_inspected_and_nothing_changes() {
     let path = folder.path().join("node.db");
     let node = KmsNode::on(Default::default(), file(&path).await, options(CryptoProvider::Kms)).await;
     node.vault.generate_signing_key(name("n"), None, KeyRole::Signing).await.unwrap();
+    node.fake.deny(Operation::ListKeys);
     node.fake.fail_next(Operation::CreateKey, 1, Fault::AnswerLost);
     node.vault.generate_signing_key(name("lost"), None, KeyRole::Other).await.unwrap_err();
     let before = node.rows().await;

@@ -129,7 +129,8 @@ async fn a_key_that_could_not_be_read_is_used_by_the_next_attempt_after_a_restar
 
 #[tokio::test]
 async fn an_unfinished_key_that_is_gone_is_not_used() {
-    for state in [KeyState::Disabled, KeyState::PendingDeletion] {
+    // A disabled key still costs: it stays named.
+    for (state, left) in [(KeyState::Disabled, 1), (KeyState::PendingDeletion, 0)] {
         let node = KmsNode::new().await;
         node.fake.deny(Operation::GetPublicKey);
         let error = node.vault.generate_signing_key(name("n"), None, KeyRole::Signing).await.unwrap_err();
@@ -137,27 +138,8 @@ async fn an_unfinished_key_that_is_gone_is_not_used() {
         node.fake.allow_all();
         node.vault.generate_signing_key(name("n"), None, KeyRole::Signing).await.unwrap();
         assert_eq!(node.fake.keys().len(), 2);
-        assert_eq!(node.rows().await, (1, 1, 0, 0, Some(CryptoProvider::Kms)));
+        assert_eq!(node.rows().await, (1, 1, 0, left, Some(CryptoProvider::Kms)));
     }
-}
-
-#[tokio::test]
-async fn a_lost_answer_is_never_repeated_and_its_key_can_be_found_by_tag() {
-    let node = KmsNode::new().await;
-    node.fake.fail_next(Operation::CreateKey, 1, Fault::AnswerLost);
-    let error = node.vault.generate_signing_key(name("n"), None, KeyRole::Signing).await.unwrap_err();
-    assert_eq!(error.created(), None);
-    assert!(error.to_string().contains("may have been made"), "{error}");
-    assert_eq!(node.requests(Operation::CreateKey), 1);
-    let journal = cantle_store::CreationJournal::creation_list(&node.store).await.unwrap();
-    assert_eq!(journal.len(), 1, "the journal remembers that a key may exist");
-    assert!(error.to_string().contains(&format!("CantleCreation={}", journal[0].id)), "{error}");
-    let lost = node.fake.keys().remove(0).key_id;
-    let tag = ("CantleCreation".to_owned(), journal[0].id.clone());
-    assert!(node.fake.tags(&lost).contains(&tag));
-
-    let node = node.restarted().await;
-    assert_eq!(node.rows().await, NO_ROWS, "said once in the log, then forgotten");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -214,4 +196,44 @@ async fn keys_of_one_name_made_side_by_side_are_different_keys() {
     assert!(prints[0] != prints[1] && prints[1] != prints[2]);
     let found = node.vault.find_by_name(&"n".parse().unwrap(), KeyPurpose::Signing).await.unwrap().unwrap();
     assert_eq!(found.fingerprint(), &oldest);
+}
+
+#[tokio::test]
+async fn an_encryption_key_that_was_made_is_tried_out_before_it_is_stored() {
+    let node = KmsNode::new().await;
+    node.fake.fail_next(Operation::Decrypt, 2, Fault::NotFound);
+    node.vault.generate_encryption_key(name("n"), None, KeyRole::Encryption).await.unwrap();
+    assert_eq!(node.requests(Operation::Decrypt), 3, "waited for, then tried once");
+
+    node.fake.deny(Operation::Decrypt);
+    let error = node.vault.generate_encryption_key(name("m"), None, KeyRole::Encryption).await.unwrap_err();
+    let GenerateError::NotTried { kms_key_id, .. } = &error else { panic!("{error:?}") };
+    node.fake.allow_all();
+    let key = node.vault.generate_encryption_key(name("m"), None, KeyRole::Encryption).await.unwrap();
+    let row = node.store.kms_metadata_find(key.fingerprint()).await.unwrap().unwrap();
+    assert_eq!((row.kms_key_id.as_str(), node.fake.keys().len()), (kms_key_id.as_str(), 2), "the same key");
+}
+
+#[tokio::test]
+async fn an_encryption_key_that_does_not_decrypt_is_not_stored_and_stays_named() {
+    let node = KmsNode::new().await;
+    let other = node.encryption_key().key_id;
+    node.fake.block(Operation::Decrypt);
+    let vault = node.vault.clone();
+    let making =
+        tokio::spawn(
+            async move { vault.generate_encryption_key(name("n"), None, KeyRole::Encryption).await },
+        );
+    wait_until(|| async { node.fake.keys().len() == 2 }).await;
+    let made = node.fake.keys()[1].key_id.clone();
+    node.altered.use_other(&made, &other);
+    // A request that is blocked already goes to the key it was sent to; the next one does not.
+    node.fake.fail_next(Operation::Decrypt, 1, Fault::NotFound);
+    node.fake.unblock(Operation::Decrypt);
+    let error = making.await.unwrap().unwrap_err();
+    assert!(matches!(error, GenerateError::WrongPlaintext { .. }), "{error:?}");
+    assert_eq!(node.rows().await, (0, 0, 0, 1, None));
+    let orphans = node.vault.possible_orphans().await.unwrap();
+    assert_eq!(orphans[0].kms_key_id.as_deref(), Some(made.as_str()));
+    assert!(orphans[0].lost_at.is_some());
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod deletion;
+#[cfg(test)]
 mod generate;
 #[cfg(test)]
 mod listing;
@@ -16,5 +18,7 @@ mod register_refusals;
 mod software;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod unfinished;
 #[cfg(test)]
 mod use_key;

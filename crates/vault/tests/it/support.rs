@@ -10,7 +10,7 @@ use cantle_crypto::{Hash, HashPurpose, digest};
 use cantle_kms::testing::FakeKms;
 use cantle_kms::{
     CallMode, Counted, CreateKey, CreationPoll, EncryptionAlgorithm, KeyMetadata, KeySpec, KeyUsage, Kms,
-    KmsError, KmsKeyId, KmsPublicKey, Operation, Reply, SigningAlgorithm,
+    KmsError, KmsKeyId, KmsPublicKey, Operation, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
 };
 use cantle_store::{
     Access, CryptoProvider, MigrateOnStart, NodeIdentity, NodeKind, NodeStore, SqliteLocation, SqliteOptions,
@@ -40,6 +40,7 @@ pub(crate) fn options(provider: CryptoProvider) -> VaultOptions {
         max_delay: Duration::from_micros(20),
         max_retries: 3,
     };
+    options.search_patience = Duration::ZERO;
     options
 }
 
@@ -87,6 +88,7 @@ pub(crate) struct KmsNode {
     pub(crate) altered: Arc<Altered>,
     pub(crate) counted: Arc<Counted>,
     pub(crate) store: SqliteStore,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) vault: Vault,
 }
 
@@ -104,8 +106,9 @@ impl KmsNode {
             Arc::new(Altered { inner: Arc::clone(&fake), uses: Mutex::default(), specs: Mutex::default() });
         let counted = Arc::new(Counted::new(Arc::clone(&altered) as Arc<dyn Kms>));
         let backend = VaultBackend::Kms(Arc::clone(&counted) as Arc<dyn Kms>);
-        let vault = open(&store, backend, options).await.unwrap();
-        Self { fake, altered, counted, store, vault }
+        let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+        let vault = Vault::open(Arc::new(store.clone()), backend, options, clock.clone()).await.unwrap();
+        Self { fake, altered, counted, store, clock, vault }
     }
 
     /// The same node, stopped and started again.
@@ -172,6 +175,10 @@ impl Altered {
 
 #[async_trait]
 impl Kms for Altered {
+    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
+        self.inner.upkeep(request).await
+    }
+
     fn endpoint(&self) -> &str {
         self.inner.endpoint()
     }
