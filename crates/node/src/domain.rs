@@ -110,7 +110,7 @@ async fn steps(
                 let all = DomainRoles::All;
                 Ok(initialize(&vault, &manager, &name, identifier, all, parameters).await?)
             };
-            if let Some(uid) = identity::reach(&init, &vault, &manager, &reporter, made).await {
+            if let Some(uid) = identity::reach(&init, &vault, &manager, &*store, &reporter, made).await {
                 live(&roles, &manager, &*store, &reporter, &uid).await;
             }
         }

@@ -54,7 +54,8 @@ async fn steps(
         authentication: domain_options::authentication(&config.node.sequencer_client),
         grpc: domain_options::grpc(&config.node.sequencer_client, around.calls),
     };
-    let role = DomainManagerNode::new(options, manager.clone(), vault.clone(), store, around.clock.clone());
+    let role =
+        DomainManagerNode::new(options, manager.clone(), vault.clone(), store.clone(), around.clock.clone());
     let name = base.node.name.clone();
     let served = Served {
         topology: manager.clone().into(),
@@ -72,7 +73,7 @@ async fn steps(
                 let roles = DomainRoles::Manager;
                 Ok(initialize(&vault, &manager, &name, identifier, roles, parameters).await?)
             };
-            if let Some(uid) = identity::reach(&init, &vault, &manager, &reporter, made).await {
+            if let Some(uid) = identity::reach(&init, &vault, &manager, &*store, &reporter, made).await {
                 live(&role, &reporter, &uid).await;
             }
         }

@@ -2,11 +2,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use cantle_admin_api::{NodeTopology, list_keys};
+use cantle_admin_api::{NodeTopology, list_keys, list_possible_orphans};
 use cantle_config::{Config, CryptoProvider, NodeConfig};
 use cantle_identity::{TopologyLists, TopologyManager};
 use cantle_kms_aws::StaticCredentials;
-use cantle_proto::cantle::admin::v1::NodeKey;
+use cantle_proto::cantle::admin::v1::{NodeKey, PossibleOrphan};
 use cantle_store::{Access, NodeIdentity};
 use cantle_types::{ProtocolVersion, SystemClock};
 use cantle_vault::{Vault, VaultBackend};
@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use crate::{
     base::vault_options,
     error::{StartError, StartStep},
-    kms, storage,
+    kms,
+    storage::{self, OpenStore},
 };
 
 /// The keys of all configured nodes, in the order of the configuration, each with its state in the KMS (one DescribeKey
@@ -30,6 +31,73 @@ pub async fn inspect_keys(
     data_dir: &Path,
     credentials: Option<StaticCredentials>,
 ) -> Result<Vec<(NodeIdentity, Vec<NodeKey>)>, StartError> {
+    let mut found = Vec::new();
+    for (config, managed) in nodes(config) {
+        let node = storage::identity(config);
+        let keys = inspect(config, managed, data_dir, credentials.clone()).await;
+        let keys = keys.map_err(|step| StartError::new(&node, step))?;
+        found.push((node, keys));
+    }
+    Ok(found)
+}
+
+/// The KMS keys that exist, or may, and that the configured nodes do not have, because their creation was interrupted. A
+/// key that a running node is just making is among them.
+///
+/// Reads the nodes' databases, which must exist; changes nothing and sends nothing.
+///
+/// # Errors
+/// When a database cannot be read.
+pub async fn inspect_possible_orphans(
+    config: &Config,
+    data_dir: &Path,
+) -> Result<Vec<(NodeIdentity, Vec<PossibleOrphan>)>, StartError> {
+    let mut found = Vec::new();
+    for (config, _) in nodes(config) {
+        let node = storage::identity(config);
+        let orphans = async {
+            let (store, vault) = open(config, data_dir, Access::ReadOnly, None).await?;
+            let orphans = list_possible_orphans(&vault).await;
+            store.close().await;
+            Ok::<_, StartStep>(orphans?)
+        };
+        let orphans = orphans.await.map_err(|step| StartError::new(&node, step))?;
+        found.push((node, orphans));
+    }
+    Ok(found)
+}
+
+/// Forgets a possible orphan of a configured node that does not run, and answers which node that was; nothing if none
+/// has it.
+///
+/// # Errors
+/// When a database cannot be read or changed; one of a running node is in use.
+pub async fn forget_possible_orphan(
+    config: &Config,
+    data_dir: &Path,
+    id: &str,
+) -> Result<Option<NodeIdentity>, StartError> {
+    let found = inspect_possible_orphans(config, data_dir).await?;
+    let owner = found.into_iter().find(|(_, orphans)| orphans.iter().any(|orphan| orphan.id == id));
+    let Some((node, _)) = owner else { return Ok(None) };
+    for (config, _) in nodes(config) {
+        if storage::identity(config) != node {
+            continue;
+        }
+        let forget = async {
+            let (store, vault) = open(config, data_dir, Access::ReadWrite, None).await?;
+            let forgotten = vault.forget_orphan(id).await;
+            store.close().await;
+            forgotten?;
+            Ok::<_, StartStep>(())
+        };
+        forget.await.map_err(|step| StartError::new(&node, step))?;
+    }
+    Ok(Some(node))
+}
+
+/// All configured nodes, with the protocol version of those that manage their own topology.
+fn nodes(config: &Config) -> impl Iterator<Item = (&NodeConfig, Option<ProtocolVersion>)> {
     let participants =
         config.participants.values().map(|config| (&config.node, Some(config.initial_protocol_version)));
     let domains =
@@ -40,14 +108,27 @@ pub async fn inspect_keys(
         .map(|config| (&config.node, Some(config.parameters.protocol_version)));
     let sequencers = config.sequencers.values().map(|config| (&config.node, None));
     let mediators = config.mediators.values().map(|config| (&config.node, None));
-    let mut found = Vec::new();
-    for (config, managed) in participants.chain(domains).chain(managers).chain(sequencers).chain(mediators) {
-        let node = storage::identity(config);
-        let keys = inspect(config, managed, data_dir, credentials.clone()).await;
-        let keys = keys.map_err(|step| StartError::new(&node, step))?;
-        found.push((node, keys));
-    }
-    Ok(found)
+    participants.chain(domains).chain(managers).chain(sequencers).chain(mediators)
+}
+
+/// A node's store, and its keys in it.
+async fn open(
+    config: &NodeConfig,
+    data_dir: &Path,
+    access: Access,
+    credentials: Option<StaticCredentials>,
+) -> Result<(OpenStore, Vault), StartStep> {
+    let node = storage::identity(config);
+    let store = storage::open(config, data_dir, access).await?;
+    let backend = match &config.crypto.kms {
+        Some(section) if config.crypto.provider == CryptoProvider::Kms => {
+            VaultBackend::Kms(kms::connect_for_inspection(section, credentials).await?)
+        }
+        _ => VaultBackend::Jce,
+    };
+    let options = vault_options(&node, &config.crypto)?;
+    let vault = Vault::open(store.store.clone(), backend, options, Arc::new(SystemClock)).await?;
+    Ok((store, vault))
 }
 
 /// `managed` is the protocol version of a node that manages its own topology.
@@ -57,20 +138,12 @@ async fn inspect(
     data_dir: &Path,
     credentials: Option<StaticCredentials>,
 ) -> Result<Vec<NodeKey>, StartStep> {
-    let node = storage::identity(config);
-    let store = storage::open(config, data_dir, Access::ReadOnly).await?;
-    let backend = match &config.crypto.kms {
-        Some(section) if config.crypto.provider == CryptoProvider::Kms => {
-            VaultBackend::Kms(kms::connect_for_inspection(section, credentials).await?)
-        }
-        _ => VaultBackend::Jce,
-    };
-    let clock = Arc::new(SystemClock);
-    let options = vault_options(&node, &config.crypto)?;
-    let vault = Vault::open(store.store.clone(), backend, options, clock.clone()).await?;
+    let (store, vault) = open(config, data_dir, Access::ReadOnly, credentials).await?;
     let topology = match managed {
         Some(version) => {
-            TopologyManager::open(store.store.clone(), vault.clone(), clock, version).await?.into()
+            TopologyManager::open(store.store.clone(), vault.clone(), Arc::new(SystemClock), version)
+                .await?
+                .into()
         }
         // Their keys are told by purpose alone: they have no namespace.
         None => NodeTopology::OfDomain {

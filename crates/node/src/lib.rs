@@ -46,7 +46,7 @@ pub use cantle_store::{NodeIdentity, NodeKind};
 pub use doctor::{Check, DoctorOptions, Finding, Severity, TrialKey, examine};
 pub use error::{MonitoringError, StartError, StartStep};
 pub use iam_policy::{IamCondition, IamPolicy, IamPolicyOptions, IamStatement, iam_policy};
-pub use inspect::inspect_keys;
+pub use inspect::{forget_possible_orphan, inspect_keys, inspect_possible_orphans};
 pub use kms::{NodeKms, connect_kms};
 pub use nodes::{NodeHandle, Nodes, NodesOptions};
 pub use state::{NodeEvent, NodeState};

@@ -88,13 +88,28 @@ impl Listeners {
     }
 }
 
-/// Looks at the keys once the node is ready, for as long as it runs.
+/// Looks at the keys once the node is ready, for as long as it runs; before, at what interrupted creations have left.
 async fn look_after(vault: Vault, reporter: Reporter, waits: Waits) {
+    tokio::join!(reconcile(&vault, &reporter), watch_keys(&vault, &reporter, waits));
+}
+
+/// A node that makes its identity by itself has done so before.
+async fn reconcile(vault: &Vault, reporter: &Reporter) {
+    let mut state = reporter.watch_state();
+    if state.wait_for(|state| state.has_identity()).await.is_err() {
+        return;
+    }
+    if let Err(failed) = vault.reconcile().await {
+        warn!("{}: what interrupted creations of keys have left cannot be read: {failed}", reporter.node());
+    }
+}
+
+async fn watch_keys(vault: &Vault, reporter: &Reporter, waits: Waits) {
     let Some(uid) = reporter.until_ready().await else { return };
     let node = reporter.node().clone();
     let gauges = KeyGauges::of(&node);
     let mut known: Option<String> = None;
-    probe::watch(&vault, node.name.as_str(), &gauges, Pace::default(), |report| {
+    probe::watch(vault, node.name.as_str(), &gauges, Pace::default(), |report| {
         let looks = report.keys.iter();
         reporter.keys(looks.map(|look| (look.key.clone(), look.trouble.clone(), Some(look.history()))));
         reporter.waits(&waits.list());

@@ -40,6 +40,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("cantle_kms_queue_duration_seconds", Kind::Histogram, "How long a request waited that had to"),
     ("cantle_kms_overloaded_total", Kind::Counter, "Requests that were not sent, for want of room"),
     ("cantle_kms_reachable", Kind::Gauge, "1 if the last look at each key of the node was answered, else 0"),
+    (
+        "cantle_kms_possible_orphans",
+        Kind::Gauge,
+        "KMS keys that exist, or may, and that the node does not have: their creation was interrupted",
+    ),
     ("cantle_keys", Kind::Gauge, "Private keys of the node by purpose and state"),
     ("cantle_node_initialized", Kind::Gauge, "1 if the node has its identity, else 0"),
     ("cantle_node_serving", Kind::Gauge, "1 if the node serves, as grpc.health.v1 says, else 0"),
@@ -135,6 +140,12 @@ impl Diagnostics for WithMetrics {
         files.push(DumpFile { name: "metrics.txt".to_owned(), content: self.recorder.render().into_bytes() });
         files
     }
+}
+
+/// How many KMS keys may be left without an owner.
+pub(crate) fn possible_orphans(node: &str, orphans: usize) {
+    let orphans = u32::try_from(orphans).unwrap_or(u32::MAX);
+    gauge!("cantle_kms_possible_orphans", "node" => node.to_owned()).set(f64::from(orphans));
 }
 
 pub(crate) fn one_if(holds: bool) -> f64 {

@@ -54,8 +54,13 @@ async fn steps(
         retry_delay: client.startup_connection_retry_delay,
         session_keys: Some(SessionKeyCache::default()),
     };
-    let role =
-        ParticipantNode::new(options, manager.clone(), vault.clone(), store, Arc::clone(&around.clock));
+    let role = ParticipantNode::new(
+        options,
+        manager.clone(),
+        vault.clone(),
+        Arc::clone(&store),
+        Arc::clone(&around.clock),
+    );
     let name = base.node.name.clone();
     let served = Served {
         topology: manager.clone().into(),
@@ -71,7 +76,7 @@ async fn steps(
             let made = async |identifier| {
                 Ok(cantle_participant::initialize(&vault, &manager, &name, identifier).await?)
             };
-            if let Some(uid) = identity::reach(&init, &vault, &manager, &reporter, made).await {
+            if let Some(uid) = identity::reach(&init, &vault, &manager, &*store, &reporter, made).await {
                 reporter.change(NodeState::Ready(uid));
                 reconnect(&role, &reporter).await;
             }

@@ -13,7 +13,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use metrics::gauge;
 
-use crate::metrics::{KeyGauges, one_if};
+use crate::metrics::{KeyGauges, one_if, possible_orphans};
 
 /// The most keys in trouble that are looked at again at once.
 const AT_ONCE: usize = 16;
@@ -85,6 +85,10 @@ pub(crate) async fn watch(
                 continue;
             }
         };
+        match vault.possible_orphans().await {
+            Ok(orphans) => possible_orphans(node, orphans.len()),
+            Err(failed) => tracing::warn!("{node}: the journal of creations cannot be read: {failed}"),
+        }
         let checks =
             join_all(round.due(infos).into_iter().map(|info| vault.check_key(info, pace.patience))).await;
         for check in &checks {
@@ -155,6 +159,10 @@ impl Round {
 
 /// What is wrong with a key, or nothing.
 pub(crate) fn trouble(check: &KeyCheck) -> Option<String> {
+    if check.info.deletion.is_some() {
+        // The operator wants it gone, and the node does not use it.
+        return None;
+    }
     let key = named(&check.info);
     match &check.outcome {
         Ok(status) if status.is_usable() => None,
