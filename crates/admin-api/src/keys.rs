@@ -2,9 +2,13 @@
 
 use cantle_identity::ReadError;
 use cantle_proto::cantle::admin::v1::{
-    ListKeysRequest, ListKeysResponse, NodeKey, key_service_server::KeyService,
+    CancelKeyDeletionRequest, CancelKeyDeletionResponse, ForgetPossibleOrphanRequest,
+    ForgetPossibleOrphanResponse, ListKeysRequest, ListKeysResponse, ListPossibleOrphansRequest,
+    ListPossibleOrphansResponse, NodeKey, PossibleOrphan, ScheduleKeyDeletionRequest,
+    ScheduleKeyDeletionResponse, key_service_server::KeyService,
 };
-use cantle_vault::{KeyCheck, KeyFilter, PrivateKeyInfo, Vault, VaultError};
+use cantle_store::KeyCreation;
+use cantle_vault::{KeyCheck, KeyFilter, KeyInUse, PrivateKeyInfo, Vault, VaultError};
 use thiserror::Error;
 use tonic::{Request, Response, Status};
 
@@ -12,6 +16,7 @@ use crate::{
     NodeTopology,
     roles::Roles,
     status::{ToStatus, chain},
+    vault::fingerprint,
 };
 
 /// Keys that cannot be listed.
@@ -90,6 +95,26 @@ fn order(purpose: &str) -> usize {
     ["namespace", "signing", "encryption"].iter().position(|known| *known == purpose).unwrap_or(usize::MAX)
 }
 
+/// The KMS keys that exist, or may, and that a node does not have.
+///
+/// # Errors
+/// When the journal of creations cannot be read.
+pub async fn list_possible_orphans(vault: &Vault) -> Result<Vec<PossibleOrphan>, VaultError> {
+    Ok(vault.possible_orphans().await?.into_iter().map(orphan).collect())
+}
+
+fn orphan(creation: KeyCreation) -> PossibleOrphan {
+    PossibleOrphan {
+        purpose: creation.purpose.to_string(),
+        key_spec: creation.key_spec,
+        name: creation.name.map(|name| name.to_string()).unwrap_or_default(),
+        kms_key_id: creation.kms_key_id.unwrap_or_default(),
+        started_at: creation.started_at.to_string(),
+        state: if creation.lost_at.is_some() { "lost" } else { "unfinished" }.to_owned(),
+        id: creation.id,
+    }
+}
+
 /// The service of one node.
 #[derive(Debug)]
 pub(crate) struct Keys {
@@ -114,5 +139,47 @@ impl KeyService for Keys {
             ListKeysError::Topology(error) => error.to_status(),
         })?;
         Ok(Response::new(ListKeysResponse { keys }))
+    }
+
+    async fn list_possible_orphans(
+        &self,
+        _request: Request<ListPossibleOrphansRequest>,
+    ) -> Result<Response<ListPossibleOrphansResponse>, Status> {
+        let orphans = list_possible_orphans(&self.vault).await.map_err(|error| error.to_status())?;
+        Ok(Response::new(ListPossibleOrphansResponse { orphans }))
+    }
+
+    async fn forget_possible_orphan(
+        &self,
+        request: Request<ForgetPossibleOrphanRequest>,
+    ) -> Result<Response<ForgetPossibleOrphanResponse>, Status> {
+        let id = request.into_inner().id;
+        self.vault.forget_orphan(&id).await.map_err(|error| error.to_status())?;
+        Ok(Response::new(ForgetPossibleOrphanResponse {}))
+    }
+
+    async fn schedule_key_deletion(
+        &self,
+        request: Request<ScheduleKeyDeletionRequest>,
+    ) -> Result<Response<ScheduleKeyDeletionResponse>, Status> {
+        let ScheduleKeyDeletionRequest { fingerprint: of, pending_window_days } = request.into_inner();
+        let key = fingerprint(&of)?;
+        let roles = Roles::read(&self.topology).await.map_err(|error| error.to_status())?;
+        let in_use = roles.use_of(&key).map_or(KeyInUse::No, KeyInUse::Yes);
+        let scheduled = self.vault.schedule_deletion(&key, pending_window_days, in_use).await;
+        let scheduled = scheduled.map_err(|error| error.to_status())?;
+        Ok(Response::new(ScheduleKeyDeletionResponse {
+            kms_key_id: scheduled.kms_key_id,
+            deletes_at: scheduled.deletes_at.to_string(),
+        }))
+    }
+
+    async fn cancel_key_deletion(
+        &self,
+        request: Request<CancelKeyDeletionRequest>,
+    ) -> Result<Response<CancelKeyDeletionResponse>, Status> {
+        let key = fingerprint(&request.into_inner().fingerprint)?;
+        let kms_key_id = self.vault.cancel_deletion(&key).await.map_err(|error| error.to_status())?;
+        Ok(Response::new(CancelKeyDeletionResponse { kms_key_id }))
     }
 }

@@ -34,7 +34,7 @@ pub use handles::{
     AdminHandles, ComponentHealth, Diagnostics, DumpFile, LastError, LogLevel, NoDiagnostics, NodeHealth,
     RoleHandles,
 };
-pub use keys::{ListKeysError, list_keys, list_keys_without_state};
+pub use keys::{ListKeysError, list_keys, list_keys_without_state, list_possible_orphans};
 pub use pings::{PingEvent, PingFeed, PingState};
 pub use server::{AdminOptions, AdminServer, ServeError};
 pub use topology::NodeTopology;

@@ -13,7 +13,8 @@ use cantle_participant::{ParticipantError, PingError};
 use cantle_sequencer::{BootstrapError, InitializeError as SequencerInitializeError, SequencerNodeError};
 use cantle_store::StoreError;
 use cantle_vault::{
-    DeleteError, ExportError, GenerateError, ImportError, RegisterError, SchemeError, SignError, VaultError,
+    DeleteError, ExportError, GenerateError, ImportError, KeyDeletionError, RegisterError, SchemeError,
+    SignError, VaultError,
 };
 use tonic::{Code, Status};
 
@@ -76,6 +77,7 @@ impl ToStatus for VaultError {
         match self {
             Self::Store(error) => error.codes(),
             Self::ProviderMismatch { .. } => (Code::FailedPrecondition, "CRYPTO_PROVIDER_MISMATCH"),
+            Self::NoSuchOrphan { .. } => (Code::NotFound, "NO_SUCH_ORPHAN"),
             _ => (Code::FailedPrecondition, "PRIVATE_KEY_MISSING"),
         }
     }
@@ -115,6 +117,7 @@ impl ToStatus for GenerateError {
             }
             Self::Store(error) => error.codes(),
             Self::NotStored { source, .. } => source.codes(),
+            Self::NotTried { source, .. } => source.codes(),
             Self::Stopped => (Code::Cancelled, "STOPPING"),
             _ => (Code::Internal, "KEY_NOT_MADE"),
         }
@@ -180,6 +183,21 @@ impl ToStatus for DeleteError {
         match self {
             Self::InUse { .. } => (Code::FailedPrecondition, "KEY_IN_USE"),
             Self::Unknown { .. } => (Code::NotFound, "KEY_NOT_FOUND"),
+            Self::Store(error) => error.codes(),
+            _ => (Code::Internal, "KEY_NOT_DELETED"),
+        }
+    }
+}
+
+impl ToStatus for KeyDeletionError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::Unknown { .. } => (Code::NotFound, "KEY_NOT_FOUND"),
+            Self::NotMade { .. } => (Code::FailedPrecondition, "KEY_NOT_OURS"),
+            Self::InUse { .. } => (Code::FailedPrecondition, "KEY_IN_USE"),
+            Self::Window { .. } => (Code::InvalidArgument, "INVALID_ARGUMENT"),
+            Self::NotScheduled { .. } => (Code::FailedPrecondition, "KEY_DELETION_NOT_SCHEDULED"),
+            Self::Kms(source) => source.codes(),
             Self::Store(error) => error.codes(),
             _ => (Code::Internal, "KEY_NOT_DELETED"),
         }

@@ -154,8 +154,8 @@ pub(crate) enum Command {
     IamPolicy(With<IamPolicy>),
     /// Writes files for consoles elsewhere
     Generate(With<Generate>),
-    /// Lists each node's keys
-    Keys(With<Remote>),
+    /// Lists each node's keys, or KMS keys that may be left without an owner; ends KMS keys that the node made
+    Keys(With<Keys>),
     /// Asks running nodes how they are
     Status(With<Remote>),
     /// Runs AWS KMS on loopback, for development and tests
@@ -183,7 +183,8 @@ impl Command {
             Self::Doctor(with) => &with.global,
             Self::IamPolicy(with) => &with.global,
             Self::Generate(with) => &with.global,
-            Self::Keys(with) | Self::Status(with) => &with.global,
+            Self::Keys(with) => &with.global,
+            Self::Status(with) => &with.global,
             Self::KmsServer(with) => &with.global,
             Self::Completions(with) => &with.global,
         }
@@ -237,6 +238,33 @@ pub(crate) struct Remote {
     /// The admin API of a running node; may be given several times
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) remote: Vec<String>,
+}
+
+/// Flags of `cantle keys`.
+#[derive(Args, Debug)]
+pub(crate) struct Keys {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    /// Lists KMS keys that exist, or may, and that the node does not have: their creation was interrupted
+    #[arg(long, conflicts_with_all = ["schedule_deletion", "cancel_deletion"])]
+    pub(crate) orphans: bool,
+    /// Forgets one of them, by its id, once you have registered or deleted the key in AWS KMS, or seen that there is none
+    #[arg(long, value_name = "ID", requires = "orphans")]
+    pub(crate) forget: Option<String>,
+    /// Has AWS KMS delete a key that the node made and does not use; asks the running node
+    #[arg(
+        long,
+        value_name = "FINGERPRINT",
+        conflicts_with = "cancel_deletion",
+        requires = "pending_window_days"
+    )]
+    pub(crate) schedule_deletion: Option<String>,
+    /// How many days the deletion waits and can be taken back
+    #[arg(long, value_name = "DAYS", requires = "schedule_deletion", value_parser = clap::value_parser!(u32).range(7..=30))]
+    pub(crate) pending_window_days: Option<u32>,
+    /// Takes a deletion back and enables the key; asks the running node
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(crate) cancel_deletion: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -1,12 +1,16 @@
-//! `cantle keys`: each node's keys, from its database or from its admin API.
+//! `cantle keys`: each node's keys, from its database or from its admin API. What else it does with them stands below.
 
+mod end;
+mod orphans;
+
+use cantle_config::Config;
 use cantle_node::inspect_keys;
 use cantle_proto::cantle::admin::v1::{ListKeysRequest, NodeKey, key_service_client::KeyServiceClient};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Global, Remote},
+    cli::{Global, Keys, Remote},
     commands::{
         check,
         remote::{self, Target},
@@ -20,7 +24,20 @@ pub(crate) struct OwnedKey {
     pub(crate) key: NodeKey,
 }
 
-pub(crate) async fn run(remote: &Remote, global: &Global) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: &Keys, global: &Global) -> Result<(), Failure> {
+    let remote = &arguments.remote;
+    if let Some(id) = &arguments.forget {
+        return orphans::forget(id, remote, global).await;
+    }
+    if arguments.orphans {
+        return orphans::list(remote, global).await;
+    }
+    if let (Some(key), Some(days)) = (&arguments.schedule_deletion, arguments.pending_window_days) {
+        return end::schedule(key, days, remote, global).await;
+    }
+    if let Some(key) = &arguments.cancel_deletion {
+        return end::cancel(key, remote, global).await;
+    }
     let keys = if remote.remote.is_empty() { of_config(global).await? } else { of_remote(remote).await? };
     if global.json {
         let keys: Vec<Value> = keys.iter().map(json).collect();
@@ -31,7 +48,8 @@ pub(crate) async fn run(remote: &Remote, global: &Global) -> Result<(), Failure>
     Ok(())
 }
 
-async fn of_config(global: &Global) -> Result<Vec<OwnedKey>, Failure> {
+/// A configuration with nodes.
+fn config(global: &Global) -> Result<Config, Failure> {
     let config = check::load(global)?;
     config.startable().map_err(|gaps| Failure::Usage(gaps.to_string()))?;
     if config.nodes().next().is_none() {
@@ -39,6 +57,11 @@ async fn of_config(global: &Global) -> Result<Vec<OwnedKey>, Failure> {
             "error: no node is configured; use -c FILE, or --remote HOST:PORT".to_owned(),
         ));
     }
+    Ok(config)
+}
+
+async fn of_config(global: &Global) -> Result<Vec<OwnedKey>, Failure> {
+    let config = config(global)?;
     let inspected = inspect_keys(&config, &global.data_dir(), None).await.map_err(Failure::running)?;
     let owned = inspected.into_iter().flat_map(|(node, keys)| {
         keys.into_iter().map(move |key| OwnedKey { node: node.name.to_string(), key })

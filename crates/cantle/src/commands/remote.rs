@@ -14,7 +14,11 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::failure::Failure;
+use crate::{
+    cli::{Global, Remote},
+    commands::check,
+    failure::Failure,
+};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -82,6 +86,28 @@ impl Target {
         let endpoint = endpoint(host, port, tls.as_ref(), None).map_err(|_| no_address(&address))?;
         Ok(Some(Self { address, endpoint, tls }))
     }
+}
+
+/// The addresses given, or those of the configuration's nodes with a fixed port and of its remote nodes.
+pub(crate) fn targets(arguments: &Remote, global: &Global) -> Result<Vec<Target>, Failure> {
+    if !arguments.remote.is_empty() {
+        return arguments.remote.iter().map(|address| Target::at(address)).collect();
+    }
+    let config = check::load(global)?;
+    let mut targets = Vec::new();
+    for node in config.nodes() {
+        targets.extend(Target::of_local(node)?);
+    }
+    for node in config.remote_nodes() {
+        targets.push(Target::of_remote(node)?);
+    }
+    if targets.is_empty() {
+        return Err(Failure::Usage(
+            "error: no node to ask; name one with --remote HOST:PORT, or a configuration with admin-api.port"
+                .to_owned(),
+        ));
+    }
+    Ok(targets)
 }
 
 fn no_address(address: &str) -> Failure {

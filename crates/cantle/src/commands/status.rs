@@ -8,16 +8,13 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{Global, Remote},
-    commands::{
-        check,
-        remote::{self, Target},
-    },
+    commands::remote::{self, Target},
     failure::Failure,
 };
 
 pub(crate) async fn run(arguments: &Remote, global: &Global) -> Result<(), Failure> {
     let mut statuses = Vec::new();
-    for target in targets(arguments, global)? {
+    for target in remote::targets(arguments, global)? {
         statuses.push(status(&target).await?);
     }
     if global.json {
@@ -38,28 +35,6 @@ pub(crate) async fn run(arguments: &Remote, global: &Global) -> Result<(), Failu
         println!("  keys: {}", status["keys"]);
     }
     Ok(())
-}
-
-/// The addresses given, or those of the configuration's nodes with a fixed port and of its remote nodes.
-fn targets(arguments: &Remote, global: &Global) -> Result<Vec<Target>, Failure> {
-    if !arguments.remote.is_empty() {
-        return arguments.remote.iter().map(|address| Target::at(address)).collect();
-    }
-    let config = check::load(global)?;
-    let mut targets = Vec::new();
-    for node in config.nodes() {
-        targets.extend(Target::of_local(node)?);
-    }
-    for node in config.remote_nodes() {
-        targets.push(Target::of_remote(node)?);
-    }
-    if targets.is_empty() {
-        return Err(Failure::Usage(
-            "error: no node to ask; name one with --remote HOST:PORT, or a configuration with admin-api.port"
-                .to_owned(),
-        ));
-    }
-    Ok(targets)
 }
 
 async fn status(target: &Target) -> Result<Value, Failure> {
