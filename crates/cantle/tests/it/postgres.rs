@@ -173,3 +173,17 @@ async fn a_node_waits_for_its_database_where_it_is_told_to() {
     let finished = daemon.terminate(SOON).unwrap();
     assert!(finished.status.success(), "it can be stopped while it waits: {}", finished.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn killed_at_any_moment_a_node_in_postgresql_has_one_identity_and_no_key_is_lost() {
+    let cluster = database("crashes").await;
+    let rounds = 25;
+    for round in 0..rounds {
+        cluster.run("crashes", &format!("CREATE SCHEMA r{round} AUTHORIZATION {POSTGRES_USER}")).await;
+    }
+    let storage = |round: usize| {
+        format!("{}, storage.config.properties.currentSchema = r{round}", hikari(&cluster, "crashes"))
+    };
+    crate::crash::tell(&crate::crash::run(rounds, Some(&storage)).await);
+}

@@ -34,6 +34,7 @@ pub(crate) const FOUR: &[&str] = &["kms:Decrypt", "kms:Sign", "kms:DescribeKey",
 
 /// A folder, a running KMS, and the callers that it knows: `node`, `operator` (everything) and `other` (everything,
 /// in another account).
+#[derive(Debug)]
 pub(crate) struct Workplace {
     pub(crate) folder: TempDir,
     kms: Option<Process>,

@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use crate::support::{SIX, SOON, Workplace};
 
 /// Makes an authority in the workplace, and certificates of it: `root.crt`, and `NAME.crt` with `NAME.pem`.
-fn certificates(workplace: &Workplace, prefix: &str, names: &[(&str, &[&str])]) {
+pub(crate) fn certificates(workplace: &Workplace, prefix: &str, names: &[(&str, &[&str])]) {
     let write = |name: String, text: String| fs::write(workplace.path(&name), text).unwrap();
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
