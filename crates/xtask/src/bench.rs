@@ -12,6 +12,7 @@ mod sequencer;
 mod signature;
 mod startup;
 mod topology;
+mod verification;
 
 use std::{path::Path, process::Command};
 
@@ -32,6 +33,8 @@ pub(crate) enum Subject {
     Ping,
     /// Topology transactions judged a second, and a start with many of them.
     Topology,
+    /// The verification of each signature of the KMS, as a share of a round trip.
+    Verification,
 }
 
 /// Builds in release mode and runs [`measure`] there.
@@ -51,19 +54,21 @@ fn finish(command: &mut Command) -> anyhow::Result<()> {
 
 /// Measures, in a release build.
 pub(crate) fn measure(subject: Subject) -> anyhow::Result<()> {
-    if cfg!(debug_assertions) {
+    if cfg!(debug_assertions) && !matches!(subject, Subject::Verification) {
         bail!("this is a debug build; use `cargo xtask bench`");
     }
     let mut figures = Figures::default();
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match subject {
         Subject::Participant => {
+            verification::measure(&mut figures)?;
             runtime()?.block_on(signature::measure(&mut figures))?;
             startup::measure(&mut figures)?;
         }
         Subject::KmsServer => kms_server::measure(&mut figures)?,
         Subject::Sequencer => runtime()?.block_on(sequencer::measure(&mut figures))?,
         Subject::Ping => runtime()?.block_on(ping::measure(&mut figures))?,
+        Subject::Verification => verification::measure(&mut figures)?,
         Subject::Topology => runtime()?.block_on(topology::measure(&mut figures))?,
     }
     figures.finish()
