@@ -147,6 +147,7 @@ impl ToStatus for RegisterError {
             Self::Disabled { .. } => (Code::FailedPrecondition, "KMS_KEY_DISABLED"),
             Self::PendingDeletion { .. } => (Code::FailedPrecondition, "KMS_KEY_PENDING_DELETION"),
             Self::NotEnabled { .. } => (Code::FailedPrecondition, "KMS_KEY_STATE"),
+            Self::NotMultiRegion { .. } => (Code::FailedPrecondition, "KMS_KEY_NOT_MULTI_REGION"),
             Self::WrongUsage { .. } => (Code::InvalidArgument, "KMS_KEY_USAGE"),
             Self::WrongSpec { .. } => (Code::InvalidArgument, "KMS_KEY_SPEC"),
             Self::SchemeNotAllowed { source, .. } => source.codes(),

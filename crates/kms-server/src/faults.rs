@@ -38,12 +38,16 @@ pub enum FaultsError {
 /// One fault.
 ///
 /// In JSON: `{"operation": "Sign", "skip": 2, "count": 1, "kind": "delay", "ms": 500}`. `operation` is a name of
-/// AWS's or `*`; the first `skip` requests that fit are spared; `count` left out means for ever.
+/// AWS's or `*`; `region` left out means every Region; the first `skip` requests that fit are spared; `count` left out
+/// means for ever.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
     /// The operation it strikes, or `*`.
     #[serde(default = "every")]
     pub operation: String,
+    /// The Region it strikes; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// How many fitting requests are spared first.
     #[serde(default)]
     pub skip: u64,
@@ -146,11 +150,13 @@ impl Faults {
     }
 
     /// The fault that this request meets.
-    pub(crate) fn strike(&self, operation: &str) -> Option<FaultKind> {
+    pub(crate) fn strike(&self, operation: &str, region: &str) -> Option<FaultKind> {
         let mut armed = self.armed.lock();
         let mut struck = None;
         for (index, fault) in armed.iter_mut().enumerate() {
-            if fault.operation != "*" && fault.operation != operation {
+            let fits = (fault.operation == "*" || fault.operation == operation)
+                && fault.region.as_deref().is_none_or(|only| only == region);
+            if !fits {
                 continue;
             }
             if fault.skip > 0 {
@@ -186,11 +192,21 @@ mod tests {
         .unwrap();
         let armed = Faults::default();
         armed.set(faults);
-        assert_eq!(armed.strike("Decrypt"), Some(FaultKind::Delay { ms: 5 }));
-        assert_eq!(armed.strike("Sign"), Some(FaultKind::Delay { ms: 5 }));
-        assert_eq!(armed.strike("Sign"), Some(FaultKind::Throttle));
-        assert_eq!(armed.strike("Sign"), Some(FaultKind::Throttle));
-        assert_eq!(armed.strike("Sign"), Some(FaultKind::Delay { ms: 5 }));
+        assert_eq!(armed.strike("Decrypt", "us-east-1"), Some(FaultKind::Delay { ms: 5 }));
+        assert_eq!(armed.strike("Sign", "us-east-1"), Some(FaultKind::Delay { ms: 5 }));
+        assert_eq!(armed.strike("Sign", "us-east-1"), Some(FaultKind::Throttle));
+        assert_eq!(armed.strike("Sign", "us-east-1"), Some(FaultKind::Throttle));
+        assert_eq!(armed.strike("Sign", "us-east-1"), Some(FaultKind::Delay { ms: 5 }));
         assert_eq!(armed.snapshot().len(), 1);
+    }
+
+    #[test]
+    fn a_fault_of_a_region_spares_the_others() {
+        let faults: Vec<Fault> =
+            serde_json::from_str(r#"[{"region":"us-east-1","kind":"reset_before"}]"#).unwrap();
+        let armed = Faults::default();
+        armed.set(faults);
+        assert_eq!(armed.strike("Sign", "eu-west-1"), None);
+        assert_eq!(armed.strike("Sign", "us-east-1"), Some(FaultKind::ResetBefore));
     }
 }

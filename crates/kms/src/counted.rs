@@ -102,6 +102,12 @@ impl Counted {
         Self { inner, counts: Arc::default() }
     }
 
+    /// Counts what goes to `inner` together with what this counts.
+    #[must_use]
+    pub fn together_with(&self, inner: Arc<dyn Kms>) -> Self {
+        Self { inner, counts: self.counts.clone() }
+    }
+
     /// The counts now. A request counts when it ends; one that its caller abandons counts as unknown.
     pub fn counts(&self) -> RequestCounts {
         let mut counts = RequestCounts::default();

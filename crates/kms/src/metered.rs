@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use metrics::{SharedString, counter, histogram};
+use metrics::{SharedString, counter, gauge, histogram};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -70,6 +70,23 @@ impl KmsMetrics {
             )
             .increment(1);
         }
+    }
+
+    /// Whether a Region is out.
+    pub(crate) fn region_out(&self, region: &str, out: bool) {
+        gauge!("cantle_kms_region_out", "node" => self.node.clone(), "region" => region.to_owned())
+            .set(if out { 1.0 } else { 0.0 });
+    }
+
+    /// Requests go to another Region from now on.
+    pub(crate) fn region_changed(&self, from: &str, to: &str) {
+        counter!(
+            "cantle_kms_region_changes_total",
+            "node" => self.node.clone(),
+            "from" => from.to_owned(),
+            "to" => to.to_owned(),
+        )
+        .increment(1);
     }
 
     /// A request that will be sent again.

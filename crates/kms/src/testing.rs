@@ -149,6 +149,11 @@ impl FakeKms {
         self.store().faults.push_back((operation, times, fault));
     }
 
+    /// Takes back what [`Self::fail_next`] asked for.
+    pub fn clear_faults(&self) {
+        self.store().faults.clear();
+    }
+
     /// Makes keys created from now on NotFound to their first `looks` requests, as eventual consistency does.
     pub fn hide_new_keys(&self, looks: u32) {
         self.store().hidden_looks = looks;

@@ -93,8 +93,21 @@ impl Upkeep {
         }
     }
 
-    /// The call, for errors.
-    pub fn call(&self) -> FailedCall {
+    /// The same of the key under another name of it; ListKeys names none.
+    #[must_use]
+    pub fn under(&self, name: &KmsKeyId) -> Self {
+        let mut renamed = self.clone();
+        match &mut renamed {
+            Self::ListKeys { .. } => {}
+            Self::ListResourceTags { key, .. }
+            | Self::ScheduleKeyDeletion { key, .. }
+            | Self::CancelKeyDeletion { key }
+            | Self::EnableKey { key } => key.clone_from(name),
+        }
+        renamed
+    }
+
+    /// The call, for errors.(&self) -> FailedCall {
         FailedCall::new(self.operation(), self.key())
     }
 

@@ -4,11 +4,11 @@ use std::{path::Path, sync::Arc};
 
 use cantle_admin_api::{Diagnostics, LogLevel};
 use cantle_config::{CryptoConfig, CryptoProvider as Provider, NodeConfig, SchemeConfig, StorageBackend};
-use cantle_kms::MultiRegion;
+use cantle_kms::{KmsKeyId, MultiRegion};
 use cantle_kms_aws::StaticCredentials;
 use cantle_store::{Access, NodeIdentity};
 use cantle_types::Clock;
-use cantle_vault::{Schemes, Vault, VaultBackend, VaultOptions};
+use cantle_vault::{KeyFilter, Registrable, Schemes, Vault, VaultBackend, VaultOptions};
 use tokio::net::lookup_host;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -69,8 +69,29 @@ impl Base {
         };
         let options = vault_options(&node, &config.crypto)?;
         let vault = Vault::open(store.store.clone(), backend, options, around.clock.clone()).await?;
+        check_regions(&vault).await?;
         Ok(Self { node, store, kms, vault })
     }
+}
+
+/// Refuses keys of one Region where the node is to use others as well.
+async fn check_regions(vault: &Vault) -> Result<(), StartStep> {
+    if vault.options().registrable == Registrable::AnyKey {
+        return Ok(());
+    }
+    let of_one_region =
+        |kms_key_id: &str| !KmsKeyId::parse(kms_key_id).is_ok_and(|key| key.is_multi_region());
+    let keys: Vec<String> = vault
+        .private_keys(&KeyFilter::default())
+        .await?
+        .into_iter()
+        .filter_map(|info| {
+            let kms_key_id = info.kms.as_ref().map(|kms| &kms.kms_key_id).filter(|id| of_one_region(id))?;
+            let name = info.name.as_ref().map_or("without a name", |name| name.as_str());
+            Some(format!("{name} ({kms_key_id})"))
+        })
+        .collect();
+    if keys.is_empty() { Ok(()) } else { Err(StartStep::NotMultiRegion { keys }) }
 }
 
 /// The first address that a configured host and port stand for; without a port the system chooses one.
@@ -100,6 +121,9 @@ pub(crate) fn vault_options(node: &NodeIdentity, crypto: &CryptoConfig) -> Resul
     if let Some(kms) = &crypto.kms {
         options.custom_tags = kms.custom_tags.clone();
         options.multi_region = if kms.multi_region_key { MultiRegion::Yes } else { MultiRegion::No };
+        if !kms.failover_regions.is_empty() {
+            options.registrable = Registrable::MultiRegionKeys;
+        }
         options.create_key_check = kms::creation_poll(&kms.create_key_check);
     }
     Ok(options)

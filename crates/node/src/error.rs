@@ -48,6 +48,16 @@ pub enum StartStep {
     /// Opening its keys.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// Keys that cannot be used in the Regions to fail over to.
+    #[error(
+        "with crypto.kms.failover-regions every key has to be a multi-Region key, and these are not: {}; remove \
+         failover-regions, or replace the keys by replicated multi-Region keys first",
+        keys.join(", ")
+    )]
+    NotMultiRegion {
+        /// Name and KMS key of each.
+        keys: Vec<String>,
+    },
     /// Reading its topology and identity.
     #[error(transparent)]
     Topology(#[from] ReadError),
@@ -142,6 +152,7 @@ impl StartStep {
             Self::Kms(_) => "could not set up its KMS client",
             Self::Schemes(_) => "has a configuration of schemes that cannot be",
             Self::Vault(_) | Self::Keys(_) => "could not open its keys",
+            Self::NotMultiRegion { .. } => "has keys that cannot be used in another Region",
             Self::Topology(_) => "could not read its topology",
             Self::Initialize(_) | Self::Found(_) => "could not be initialized",
             Self::PublicApi(_) | Self::Agreement { .. } => "could not serve its public API",

@@ -1,16 +1,17 @@
 //! The KMS of a node: the backend that its configuration names, and what wraps it.
 //!
-//! From the inside out: the backend, the audit log if it is wanted, counting, metrics, the bounds on its requests, retries,
-//! and the node's name for the log. Every attempt takes its turn, and what is sent is logged, counted and measured.
+//! From the inside out: the backend in its Region, the audit log if it is wanted, counting, metrics, the bounds on its
+//! requests; other Regions likewise, if there are any to go to; retries, and the node's name for the log. Every attempt
+//! takes its turn, and what is sent is logged, counted and measured.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use cantle_config::{KmsConfig, LimitsConfig, RetryConfig, SslVerification as ConfiguredSsl};
 use cantle_kms::{
-    Audited, Backoff, CallMode, Counted, CreateKey, CreationPoll, EncryptionAlgorithm, KeyMetadata, Kms,
-    KmsError, KmsKeyId, KmsMetrics, KmsPublicKey, LimitOptions, Limited, Metered, QuotaClass, Reply,
-    RetryOptions, Retrying, SigningAlgorithm, Upkeep, UpkeepAnswer, Waits,
+    Audited, Backoff, CallMode, Counted, CreateKey, CreationPoll, EncryptionAlgorithm, FailingOver,
+    KeyMetadata, Kms, KmsError, KmsKeyId, KmsMetrics, KmsPublicKey, LimitOptions, Limited, Metered,
+    QuotaClass, Regional, Reply, RetryOptions, Retrying, SigningAlgorithm, Upkeep, UpkeepAnswer, Waits,
 };
 use cantle_kms_aws::{AssumeRole, AwsKms, AwsKmsOptions, ConnectError, SslVerification, StaticCredentials};
 use cantle_store::NodeIdentity;
@@ -37,15 +38,24 @@ pub async fn connect_kms(
     config: &KmsConfig,
     credentials: Option<StaticCredentials>,
 ) -> Result<NodeKms, ConnectError> {
-    let backend: Arc<dyn Kms> = Arc::new(connect_backend(config, credentials).await?);
-    let audited = if config.audit_logging { Arc::new(Audited::new(backend)) } else { backend };
-    let counted = Counted::new(audited);
     let metrics = KmsMetrics::of(node.name.as_str());
-    let metered = Arc::new(Metered::new(Arc::new(counted.clone()), metrics.clone()));
     let waits = Waits::default();
-    let limited = Limited::new(metered, &limits(&config.limits), waits.clone()).metered(metrics.clone());
-    let retrying =
-        Retrying::new(Arc::new(limited), retry_options(config)).metered(metrics).listing(waits.clone());
+    let bounded = |counted: Counted| -> Arc<dyn Kms> {
+        let metered = Arc::new(Metered::new(Arc::new(counted), metrics.clone()));
+        let limited = Limited::new(metered, &limits(&config.limits), waits.clone());
+        Arc::new(limited.metered(metrics.clone()))
+    };
+    let counted = Counted::new(audited(config, &config.region, credentials.clone()).await?);
+    let mut regions = vec![(config.region.clone(), bounded(counted.clone()))];
+    for region in &config.failover_regions {
+        let there = audited(config, region, credentials.clone()).await?;
+        regions.push((region.clone(), bounded(counted.together_with(there))));
+    }
+    let somewhere: Arc<dyn Kms> = match regions.as_slice() {
+        [(_, alone)] => alone.clone(),
+        _ => Arc::new(FailingOver::new(regions, Some(metrics.clone()))),
+    };
+    let retrying = Retrying::new(somewhere, retry_options(config)).metered(metrics).listing(waits.clone());
     let span = info_span!("kms", node = %node);
     Ok(NodeKms { kms: Arc::new(InSpan { inner: Arc::new(retrying), span }), counted, waits })
 }
@@ -55,19 +65,33 @@ pub(crate) async fn connect_for_inspection(
     config: &KmsConfig,
     credentials: Option<StaticCredentials>,
 ) -> Result<Arc<dyn Kms>, ConnectError> {
-    Ok(Arc::new(connect_backend(config, credentials).await?))
+    let backend = Arc::new(connect_backend(config, &config.region, credentials).await?);
+    Ok(Arc::new(Regional::new(backend, &config.region)))
 }
 
-/// The service itself, without anything around it.
+/// The service in a Region, with the audit log if it is wanted.
+async fn audited(
+    config: &KmsConfig,
+    region: &str,
+    credentials: Option<StaticCredentials>,
+) -> Result<Arc<dyn Kms>, ConnectError> {
+    let backend: Arc<dyn Kms> = Arc::new(connect_backend(config, region, credentials).await?);
+    // The log has the key as the service was asked for it.
+    let logged: Arc<dyn Kms> = if config.audit_logging { Arc::new(Audited::new(backend)) } else { backend };
+    Ok(Arc::new(Regional::new(logged, region)))
+}
+
+/// The service itself in a Region, without anything around it.
 pub(crate) async fn connect_backend(
     config: &KmsConfig,
+    region: &str,
     credentials: Option<StaticCredentials>,
 ) -> Result<AwsKms, ConnectError> {
-    AwsKms::connect(options(config, credentials)).await
+    AwsKms::connect(options(config, region, credentials)).await
 }
 
-fn options(config: &KmsConfig, credentials: Option<StaticCredentials>) -> AwsKmsOptions {
-    let mut options = AwsKmsOptions::new(&config.region);
+fn options(config: &KmsConfig, region: &str, credentials: Option<StaticCredentials>) -> AwsKmsOptions {
+    let mut options = AwsKmsOptions::new(region);
     options.endpoint_override = config.endpoint_override.clone();
     options.ssl_verification = match config.ssl_verification {
         ConfiguredSsl::On => SslVerification::On,

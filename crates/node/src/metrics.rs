@@ -39,6 +39,8 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("cantle_kms_retries_total", Kind::Counter, "Requests to the KMS that were sent again"),
     ("cantle_kms_queue_duration_seconds", Kind::Histogram, "How long a request waited that had to"),
     ("cantle_kms_overloaded_total", Kind::Counter, "Requests that were not sent, for want of room"),
+    ("cantle_kms_region_out", Kind::Gauge, "1 while a Region of crypto.kms.failover-regions is out, else 0"),
+    ("cantle_kms_region_changes_total", Kind::Counter, "Changes of the Region that requests go to"),
     ("cantle_kms_reachable", Kind::Gauge, "1 if the last look at each key of the node was answered, else 0"),
     (
         "cantle_kms_possible_orphans",

@@ -29,7 +29,7 @@ pub use error::VaultError;
 pub use generate::GenerateError;
 pub use info::{KeyFilter, PrivateKeyInfo};
 pub use named::NamedKeyError;
-pub use options::{CREATION_TAG, KeyRole, VaultOptions};
+pub use options::{CREATION_TAG, KeyRole, Registrable, VaultOptions};
 pub use register::{KmsPublicKeyError, RegisterError, TrialError};
 pub use scheme::{Scheme, SchemeError, Schemes, SchemesError};
 pub use transfer::{DeleteError, DeletedKeyPair, ExportError, ImportError, KeyInUse};

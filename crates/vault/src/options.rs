@@ -26,6 +26,8 @@ pub struct VaultOptions {
     pub custom_tags: Vec<(String, String)>,
     /// `crypto.kms.multi-region-key`.
     pub multi_region: MultiRegion,
+    /// Which KMS keys can be registered.
+    pub registrable: Registrable,
     /// `crypto.kms.retries.create-key-check`.
     pub create_key_check: CreationPoll,
     /// How long after the request a key that may have been made is looked for by its tag before it counts as not there:
@@ -61,6 +63,16 @@ impl KeyRole {
     }
 }
 
+/// Which KMS keys can be registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Registrable {
+    /// Every fitting one.
+    #[default]
+    AnyKey,
+    /// Multi-Region keys alone: the node goes to other Regions (`crypto.kms.failover-regions`).
+    MultiRegionKeys,
+}
+
 impl VaultOptions {
     /// The provider's schemes and Canton's defaults, without tags.
     #[must_use]
@@ -71,6 +83,7 @@ impl VaultOptions {
             encryption: Schemes::of_provider(provider),
             custom_tags: Vec::new(),
             multi_region: MultiRegion::No,
+            registrable: Registrable::AnyKey,
             create_key_check: CreationPoll::default(),
             search_patience: Duration::from_secs(5),
             key_check_timeout: Duration::from_secs(30),

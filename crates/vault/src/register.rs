@@ -20,6 +20,7 @@ use cantle_store::{Insertion, KeyOrigin, KmsMetadata};
 use cantle_types::{KeyName, KeyPurpose};
 
 use crate::key_scheme::{KeyScheme, key_usage};
+use crate::options::Registrable;
 use crate::trial::{RoundTrip, RoundTripError, round_trip};
 use crate::vault::{Inner, Vault, VaultBackend};
 pub use error::{KmsPublicKeyError, RegisterError, TrialError};
@@ -102,6 +103,9 @@ impl Inner {
         let described = described.map_err(of_kms)?.value;
         check_usable(key, purpose, &described)?;
         let kept = kept_name(key, &described);
+        if self.options.registrable == Registrable::MultiRegionKeys && !described.key_id.is_multi_region() {
+            return Err(RegisterError::NotMultiRegion { key: key.clone() });
+        }
         let answer = match early {
             Some(answer) => answer,
             None => kms.public_key(&kept).await,

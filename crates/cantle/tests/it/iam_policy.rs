@@ -334,6 +334,16 @@ fn multi_region_keys_assumed_roles_and_other_partitions_are_in_the_policy() {
     assert_eq!(statement("ReadOwnKeys")["Resource"], "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/*");
     assert_eq!(statement("ReplicateKeys")["Action"], "iam:CreateServiceLinkedRole");
     assert!(finished.stderr.contains("sts:AssumeRole"), "{}", finished.stderr);
+    let element = "canton.participants.participant1.crypto.kms.failover-regions.0=us-gov-east-1";
+    let finished = workplace.finish(&["iam-policy", "-c", config.to_str().unwrap(), "-C", element]);
+    let policy: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let statements = policy["Statement"].as_array().unwrap();
+    for statement in statements.iter().filter(|statement| statement["Sid"] == "SignWithOwnKeys") {
+        let regions = ["us-gov-west-1", "us-gov-east-1"];
+        let both = regions.map(|region| format!("arn:aws-us-gov:kms:{region}:111122223333:key/*"));
+        assert_eq!(texts(&statement["Resource"]), both);
+    }
+    assert!(finished.stderr.contains("replicas have tags of their own"), "{}", finished.stderr);
     let other = ["iam-policy", "-c", config.to_str().unwrap(), "--role", "another"];
     let finished = workplace.finish(&other);
     let policy: Value = serde_json::from_str(&finished.stdout).unwrap();

@@ -16,6 +16,7 @@ mod orphans;
 mod postgres;
 mod pregenerated;
 mod providers;
+mod regions;
 mod rotation;
 mod sandbox;
 mod secrets;

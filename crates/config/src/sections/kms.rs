@@ -10,7 +10,7 @@ use super::server::finite;
 use super::tags;
 use crate::cursor::Cursor;
 use crate::fault::Problem;
-use crate::schema::{FINITE, Kind, POSITIVE, POSITIVE_DURATION, Section, Span, Tagged, used};
+use crate::schema::{FINITE, Kind, POSITIVE, POSITIVE_DURATION, Section, Span, TEXTS, Tagged, used};
 
 /// `crypto.kms`
 pub(crate) static KMS: Tagged = Tagged::new(&[("aws", &AWS)]).refusing(&[
@@ -21,6 +21,7 @@ pub(crate) static KMS: Tagged = Tagged::new(&[("aws", &AWS)]).refusing(&[
 static AWS: Section = Section::new(&[
     used("region", Kind::Text),
     used("multi-region-key", Kind::Bool),
+    used("failover-regions", TEXTS),
     used("audit-logging", Kind::Bool),
     used("endpoint-override", Kind::Text),
     used("disable-ssl-verification", Kind::Bool),
@@ -74,6 +75,8 @@ pub struct KmsConfig {
     pub region: String,
     /// Whether new keys can be replicated to other Regions. Default no.
     pub multi_region_key: bool,
+    /// Regions to go to, in this order, while `region` is out. The keys have replicas there.
+    pub failover_regions: Vec<String>,
     /// Whether every request and answer is logged, without contents. Default no.
     pub audit_logging: bool,
     /// Another endpoint than the Region's.
@@ -168,9 +171,12 @@ pub(crate) fn kms(kms: &Cursor<'_>, non_standard: bool) -> Option<KmsConfig> {
     kms.tag(&KMS)?;
     let endpoint_override = endpoint(&kms.at("endpoint-override"));
     let retries = kms.at("retries");
+    let region = region(kms, endpoint_override.is_some()).unwrap_or_default();
+    let multi_region_key = kms.at("multi-region-key").bool().unwrap_or(false);
     let config = KmsConfig {
-        region: region(kms, endpoint_override.is_some()).unwrap_or_default(),
-        multi_region_key: kms.at("multi-region-key").bool().unwrap_or(false),
+        failover_regions: failover_regions(kms, &region, multi_region_key, endpoint_override.is_some()),
+        region,
+        multi_region_key,
         audit_logging: kms.at("audit-logging").bool().unwrap_or(false),
         endpoint_override,
         ssl_verification: ssl_verification(&kms.at("disable-ssl-verification"), non_standard),
@@ -219,6 +225,34 @@ fn region(kms: &Cursor<'_>, own_endpoint: bool) -> Option<String> {
         region.malformed(text, "an AWS Region, as us-east-1 or us-gov-west-1");
     }
     Some(text.to_owned())
+}
+
+fn failover_regions(kms: &Cursor<'_>, home: &str, multi_region_key: bool, own_endpoint: bool) -> Vec<String> {
+    let list = kms.at("failover-regions");
+    let mut regions: Vec<String> = Vec::new();
+    for item in list.items().unwrap_or_default() {
+        let Some(text) = item.text() else { continue };
+        let legal = if own_endpoint { is_host_label(text) } else { is_region(text) };
+        if !legal {
+            item.malformed(text, "an AWS Region, as eu-west-1");
+        } else if text == home || regions.iter().any(|other| other == text) {
+            item.contradiction(
+                format!("{text} is named twice"),
+                "name each other Region once, without `region`",
+            );
+        }
+        regions.push(text.to_owned());
+    }
+    if !regions.is_empty() && !multi_region_key {
+        list.contradiction(
+            "only multi-Region keys can be used in another Region",
+            "set multi-region-key = true and replicate the keys, or remove failover-regions",
+        );
+    }
+    if !regions.is_empty() && own_endpoint {
+        list.warn("requests for every Region go to endpoint-override, which has to serve them all");
+    }
+    regions
 }
 
 fn is_host_label(text: &str) -> bool {

@@ -136,6 +136,25 @@ fn limits_of_the_kms_have_bounds() {
 }
 
 #[test]
+fn regions_to_fail_over_to_are_other_regions_of_multi_region_keys() {
+    let with = |keys: &str| {
+        load_text(&format!(
+            "canton.participants.p.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, {keys} }} }}"
+        ))
+    };
+    assert!(with("multi-region-key = true, failover-regions = [eu-west-1, us-west-2]").is_ok());
+    for (keys, says) in [
+        ("failover-regions = [eu-west-1]", "multi-region-key = true"),
+        ("multi-region-key = true, failover-regions = [us-east-1]", "named twice"),
+        ("multi-region-key = true, failover-regions = [eu-west-1, eu-west-1]", "named twice"),
+        ("multi-region-key = true, failover-regions = [Ireland]", "is not an AWS Region"),
+    ] {
+        let errors = with(keys).unwrap_err().to_string();
+        assert!(errors.contains("failover-regions") && errors.contains(says), "{keys}: {errors}");
+    }
+}
+
+#[test]
 fn as_many_tags_as_fit_are_taken_and_one_more_is_not() {
     let with = |count: usize| {
         let tags: Vec<String> = (0..count).map(|i| format!("t{i} = x")).collect();

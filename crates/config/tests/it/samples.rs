@@ -64,6 +64,7 @@ fn every_key_of_kms_is_read() {
     let kms = node.crypto.kms.as_ref().unwrap();
     assert_eq!(node.crypto.signing.default, SigningScheme::EcDsaP384);
     assert_eq!((kms.multi_region_key, kms.ssl_verification), (true, SslVerification::Off));
+    assert_eq!(kms.failover_regions, ["eu-west-1", "eu-north-1"]);
     assert_eq!(kms.endpoint_override.as_deref(), Some("http://localhost:4599"));
     let tags = [("cost centre", "17"), ("environment", "test"), ("owner", "a@example.org")];
     assert_eq!(kms.custom_tags, tags.map(|(key, value)| (key.to_owned(), value.to_owned())));

@@ -4,5 +4,6 @@
 mod canned;
 mod environment;
 mod errors;
+mod regions;
 mod service;
 mod tls;

@@ -470,7 +470,8 @@ fn format_basic(at_ms: i64) -> String {
         .map_or_else(|_| at_ms.to_string(), |at| at.strftime("%Y%m%dT%H%M%SZ").to_string())
 }
 
-/// The Region a request's credential names, unchecked: for servers that check no signatures.
+/// The access key and Region that a request's credential names, unchecked: for servers that check no signatures, and for
+/// faults.
 pub(crate) fn claimed(headers: &HeaderMap) -> Option<(&str, &str)> {
     let header = text(headers, "authorization")?;
     let (_, rest) = header.split_once("Credential=")?;

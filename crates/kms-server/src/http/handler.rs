@@ -19,6 +19,7 @@ use super::{
     kms,
 };
 use crate::{
+    auth::sigv4,
     error::KmsError,
     faults::FaultKind,
     service::Service,
@@ -79,7 +80,8 @@ pub(crate) async fn handle(
         Protocol::Sts => sts::action(&parts, &body).unwrap_or_default(),
         Protocol::Unknown => return Ok(respond(Reply::error(&KmsError::unknown_operation()), &request_id)),
     };
-    let fault = service.faults.strike(&name);
+    let region = sigv4::claimed(&parts.headers).map_or(&*service.default_region, |(_, region)| region);
+    let fault = service.faults.strike(&name, region);
     let latency = service.latency.draw();
     let delay = latency + fault.as_ref().and_then(FaultKind::delay_before).unwrap_or_default();
     if !delay.is_zero() {

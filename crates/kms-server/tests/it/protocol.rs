@@ -120,7 +120,13 @@ async fn connections_beyond_the_cap_wait_for_their_turn() {
 #[tokio::test]
 async fn faults_strike_as_armed() {
     let (server, client) = start().await;
-    let fault = |operation: &str, count, kind| Fault { operation: operation.into(), skip: 0, count, kind };
+    let fault = |operation: &str, count, kind| Fault {
+        operation: operation.into(),
+        region: None,
+        skip: 0,
+        count,
+        kind,
+    };
     server.set_faults([fault("ListKeys", Some(1), FaultKind::InternalError)]);
     let refusal = client.call("ListKeys", json!({})).await.unwrap_err();
     assert_eq!((refusal.status, refusal.code.as_str()), (500, "KMSInternalException"));

@@ -52,6 +52,8 @@ pub enum Check {
     Permission,
     /// Everything about a key, where all is well.
     Key,
+    /// Whether a key is in the other Regions too.
+    Replica,
     /// Whether keys can be made.
     CreateKey,
     /// AWS's request quotas and what the nodes ask for.
@@ -73,6 +75,7 @@ impl Check {
             Self::PublicKey => "public-key",
             Self::Permission => "permission",
             Self::Key => "key",
+            Self::Replica => "replica",
             Self::CreateKey => "create-key",
             Self::Quotas => "quotas",
         }

@@ -1,5 +1,7 @@
 //! One key: its state, spec and usage, its public key, and whether the node may use it.
 
+use std::sync::Arc;
+
 use cantle_crypto::PublicKey;
 use cantle_kms::{
     CallMode, EncryptionAlgorithm, KeyMetadata, KeySpec, KeyState, KeyUsage, Kms, KmsError, KmsKeyId,
@@ -7,7 +9,7 @@ use cantle_kms::{
 };
 use cantle_types::KeyPurpose;
 
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, Severity};
 use crate::stored_keys::StoredKey;
 
 /// What is signed and encrypted on trial.
@@ -27,6 +29,55 @@ pub(super) async fn examine(kms: &dyn Kms, node: &str, stored: &StoredKey) -> Ve
     let mut findings = look.findings().await;
     for finding in &mut findings {
         finding.key = Some(text.clone());
+    }
+    findings
+}
+
+/// Whether a key is there in the Regions to fail over to.
+pub(super) async fn replicas(
+    regions: &[(String, Arc<dyn Kms>)],
+    home: &str,
+    node: &str,
+    stored: &StoredKey,
+) -> Vec<Finding> {
+    let Ok(key) = KmsKeyId::parse(&stored.kms.kms_key_id) else { return Vec::new() };
+    let named = format!("{} ({key})", stored.named());
+    if !regions.is_empty() && !key.is_multi_region() {
+        let text =
+            format!("{named} is no multi-Region key, and failover-regions is set: the node does not start");
+        let remedy = "Remove failover-regions, or replace the key by a replicated multi-Region key first";
+        return vec![Finding::fail(node, Check::Replica, text, remedy).about(key.as_str())];
+    }
+    let mut findings = Vec::new();
+    for (region, kms) in regions {
+        let finding = match kms.describe_key(&key).await {
+            Ok(reply) if reply.value.state == KeyState::Enabled => {
+                Finding::ok(node, Check::Replica, format!("{named} is there and Enabled in {region}"))
+            }
+            Ok(reply) => Finding::warn(
+                node,
+                Check::Replica,
+                format!("{named} is {} in {region}", reply.value.state),
+                format!("Bring the replica to Enabled (aws kms enable-key --region {region})"),
+            ),
+            Err(KmsError::NotFound { .. }) => Finding::warn(
+                node,
+                Check::Replica,
+                format!("{named} has no replica in {region}, which cannot stand in for {home}"),
+                format!(
+                    "Replicate it, with its tags: aws kms replicate-key --region {home} --replica-region {region} \
+                     --key-id {}",
+                    key.key_id().unwrap_or_default()
+                ),
+            ),
+            Err(error) => {
+                let mut finding = Finding::of(node, Check::Replica, &error);
+                finding.severity = Severity::Warn;
+                finding.text = format!("{} in {region}: {}", stored.named(), finding.text);
+                finding
+            }
+        };
+        findings.push(finding.about(key.as_str()));
     }
     findings
 }
@@ -202,7 +253,6 @@ mod tests {
     use cantle_store::{KeyOrigin, KmsMetadata};
 
     use super::*;
-    use crate::doctor::Severity;
 
     /// A registered signing key whose public part is that of `public`.
     async fn stored(fake: &FakeKms, key: &KeyMetadata, public: &KeyMetadata) -> StoredKey {

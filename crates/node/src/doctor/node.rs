@@ -62,6 +62,10 @@ pub(super) async fn examine<'a>(
         Some(kms) => {
             let looks = keys.iter().map(|key| keys::examine(&*kms, &name, key));
             examined.findings.extend(futures::future::join_all(looks).await.into_iter().flatten());
+            let looks = keys
+                .iter()
+                .map(|key| keys::replicas(service.elsewhere(), &service.config.region, &name, key));
+            examined.findings.extend(futures::future::join_all(looks).await.into_iter().flatten());
         }
         None if keys.is_empty() => {}
         None => examined.findings.push(Finding::warn(

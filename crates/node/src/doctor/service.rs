@@ -8,7 +8,7 @@ use std::{
 };
 
 use cantle_config::KmsConfig;
-use cantle_kms::{Backoff, CredentialsProblem, Kms, KmsError, KmsKeyId, RetryOptions, Retrying};
+use cantle_kms::{Backoff, CredentialsProblem, Kms, KmsError, KmsKeyId, Regional, RetryOptions, Retrying};
 use cantle_kms_aws::{AwsKms, ConnectError, Probe, StaticCredentials};
 use uuid::Uuid;
 
@@ -34,14 +34,23 @@ const AGAIN: Backoff = Backoff {
 pub(super) struct Service {
     pub(super) config: KmsConfig,
     connected: Result<AwsKms, ConnectError>,
+    /// The other Regions that the nodes may go to.
+    elsewhere: Vec<(String, Arc<dyn Kms>)>,
     probe: Option<Probe>,
 }
 
 impl Service {
     /// Sets up a client. Sends nothing.
     pub(super) async fn new(config: &KmsConfig, credentials: Option<StaticCredentials>) -> Self {
-        let connected = kms::connect_backend(config, credentials).await;
-        Self { config: config.clone(), connected, probe: None }
+        let connected = kms::connect_backend(config, &config.region, credentials.clone()).await;
+        let mut elsewhere = Vec::new();
+        for region in &config.failover_regions {
+            // What cannot be there cannot be here either, which is told.
+            if let Ok(there) = kms::connect_backend(config, region, credentials.clone()).await {
+                elsewhere.push((region.clone(), in_region(there, region)));
+            }
+        }
+        Self { config: config.clone(), connected, elsewhere, probe: None }
     }
 
     /// Asks for a key that is not there.
@@ -61,7 +70,12 @@ impl Service {
     pub(super) fn usable(&self) -> Option<Arc<dyn Kms>> {
         let aws = self.connected.as_ref().ok()?;
         self.probe.as_ref().filter(|probe| probe.is_authenticated())?;
-        Some(Arc::new(Retrying::new(Arc::new(aws.clone()), RETRIES)))
+        Some(in_region(aws.clone(), &self.config.region))
+    }
+
+    /// The other Regions.
+    pub(super) fn elsewhere(&self) -> &[(String, Arc<dyn Kms>)] {
+        &self.elsewhere
     }
 
     /// Endpoint, credentials and clock, as a node of this name needs them.
@@ -107,6 +121,11 @@ impl Service {
         }
         findings
     }
+}
+
+/// Asks again a few times, for keys by their names in that Region.
+fn in_region(aws: AwsKms, region: &str) -> Arc<dyn Kms> {
+    Arc::new(Retrying::new(Arc::new(Regional::new(Arc::new(aws), region)), RETRIES))
 }
 
 /// How far this machine's clock is from the service's; nothing if the service did not say.

@@ -17,6 +17,8 @@ pub(super) struct Need {
     pub(super) node: NodeIdentity,
     /// The Region of its keys.
     pub(super) region: String,
+    /// Other Regions that it may go to.
+    pub(super) failover_regions: Vec<String>,
     /// Whether the keys that it makes can be replicated.
     pub(super) multi_region: bool,
     /// The account of its keys, if it is known.
@@ -80,6 +82,7 @@ impl Need {
         let named = stored.chain(given).collect();
         Ok(Self {
             region: kms.region.clone(),
+            failover_regions: kms.failover_regions.clone(),
             multi_region: kms.multi_region_key,
             account,
             makes_keys,
@@ -190,6 +193,13 @@ pub(super) fn notes(needs: &[Need], options: &IamPolicyOptions) -> Vec<String> {
         notes.push(
             "iam:CreateServiceLinkedRole is needed for the first multi-Region key of an account only; remove that \
              statement where the role AWSServiceRoleForKeyManagementServiceMultiRegionKeys exists"
+                .to_owned(),
+        );
+    }
+    if needs.iter().any(|need| !need.failover_regions.is_empty() && need.makes_keys == Making::Yes) {
+        notes.push(
+            "replicas have tags of their own: replicate each key with the tags CreatedBy and CantleNode of its primary \
+             (aws kms replicate-key --tags), by which this policy lets the node in"
                 .to_owned(),
         );
     }

@@ -43,6 +43,8 @@ pub(super) struct Statements {
 /// The nodes whose keys are of one Region and kind.
 struct Group<'a> {
     region: &'a str,
+    /// The Regions that the nodes may go to.
+    elsewhere: &'a [String],
     multi_region: bool,
     needs: Vec<&'a Need>,
 }
@@ -52,12 +54,15 @@ impl Statements {
         let mut groups: Vec<Group<'_>> = Vec::new();
         for need in needs {
             let same = |group: &&mut Group<'_>| {
-                group.region == need.region && group.multi_region == need.multi_region
+                group.region == need.region
+                    && *group.elsewhere == need.failover_regions
+                    && group.multi_region == need.multi_region
             };
             match groups.iter_mut().find(same) {
                 Some(group) => group.needs.push(need),
                 None => groups.push(Group {
                     region: &need.region,
+                    elsewhere: &need.failover_regions,
                     multi_region: need.multi_region,
                     needs: vec![need],
                 }),
@@ -206,7 +211,7 @@ impl Group<'_> {
         let named: BTreeSet<&NamedKey> = self.needs.iter().flat_map(|need| &need.named).collect();
         let of = |other: KeyPurpose| {
             let named = named.iter().filter(|named| named.purpose != Some(other));
-            let arns: BTreeSet<String> = named.filter_map(|named| self.arn(&named.key)).collect();
+            let arns: BTreeSet<String> = named.flat_map(|named| self.arns(&named.key)).collect();
             arns.into_iter().collect()
         };
         let keys = Keys { signing: of(KeyPurpose::Encryption), encryption: of(KeyPurpose::Signing) };
@@ -229,19 +234,26 @@ impl Group<'_> {
         statements.add_use("KeysOfThisKind", &keys, &nodes, &conditions);
     }
 
-    /// Every key of the nodes' account in their Region.
+    /// Every key of the nodes' account in their Regions.
     fn every_key(&self, nodes: &[&Need]) -> Vec<String> {
-        vec![format!("arn:{}:kms:{}:{}:key/*", partition(self.region), self.region, account(nodes))]
+        let every = |region| format!("arn:{}:kms:{region}:{}:key/*", partition(region), account(nodes));
+        self.regions().map(every).collect()
     }
 
-    /// A key as a resource: its ARN in the Region where it is used. An alias names no resource.
-    fn arn(&self, key: &KmsKeyId) -> Option<String> {
-        if key.is_arn() {
-            return Some(key.in_region(self.region).unwrap_or_else(|| key.clone()).to_string())
-                .filter(|_| !key.is_alias());
-        }
-        let id = key.key_id()?;
-        Some(format!("arn:{}:kms:{}:{}:key/{id}", partition(self.region), self.region, account(&self.needs)))
+    /// A key as resources: its ARN in each Region where it is used. An alias names no resource.
+    fn arns(&self, key: &KmsKeyId) -> Vec<String> {
+        let Some(id) = key.key_id() else { return Vec::new() };
+        let arn = |region: &str| {
+            if key.is_arn() {
+                return key.in_region(region).as_ref().unwrap_or(key).to_string();
+            }
+            format!("arn:{}:kms:{region}:{}:key/{id}", partition(region), account(&self.needs))
+        };
+        self.regions().map(arn).collect()
+    }
+
+    fn regions(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.region).chain(self.elsewhere.iter().map(String::as_str))
     }
 }
 

@@ -89,6 +89,16 @@ pub enum RegisterError {
         /// Its state.
         state: KeyState,
     },
+    /// The key is of one Region, and the node is to use others as well.
+    #[error(
+        "KMS key {key} is not a multi-Region key, and this node has crypto.kms.failover-regions: it could not use the key \
+         there. A key never becomes multi-Region: register one that was made so and is replicated, or remove \
+         failover-regions"
+    )]
+    NotMultiRegion {
+        /// The key.
+        key: KmsKeyId,
+    },
     /// The key was made for another purpose.
     #[error(
         "KMS key {key} has KeyUsage {usage} and cannot be registered as {purpose} key: that needs KeyUsage {}. \
@@ -206,6 +216,7 @@ impl RegisterError {
             | Self::WrongPlaintext { key }
             | Self::TrialEncryption { key, .. }
             | Self::Kms { key, .. }
+            | Self::NotMultiRegion { key }
             | Self::Store { key, .. } => key,
         }
     }
