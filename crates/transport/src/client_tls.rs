@@ -8,7 +8,9 @@ use std::{
 
 use rustls::{
     ClientConfig, RootCertStore,
-    crypto::aws_lc_rs,
+    client::WebPkiServerVerifier,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::CertificateDer,
     version::{TLS12, TLS13},
 };
 use tracing::warn;
@@ -16,6 +18,7 @@ use tracing::warn;
 use crate::{
     TlsError,
     exactly::Exactly,
+    listed::Listed,
     pem::{self, CertificateFiles, Whose},
 };
 
@@ -24,9 +27,9 @@ use crate::{
 pub enum Trust {
     /// Those of the machine's authorities.
     System,
-    /// Those of the certificates in a PEM file, and no others.
+    /// Those of the certificates in a PEM file, these included, and no others.
     File(PathBuf),
-    /// Those of the certificates in a PEM text, and no others.
+    /// Those of the certificates in a PEM text, these included, and no others.
     Pem(Vec<u8>),
     /// The first certificate in a PEM file itself, whatever its names and dates.
     Exactly(PathBuf),
@@ -57,10 +60,14 @@ impl ClientTls {
             .map_err(TlsError::Setup)?;
         let config = match &options.trust {
             Trust::System => config.with_root_certificates(system_authorities()),
-            Trust::File(path) => config.with_root_certificates(pem::authorities(path)?),
+            Trust::File(path) => {
+                let verifier = listed(pem::trusted(path)?, path, provider)?;
+                config.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+            }
             Trust::Pem(pem) => {
-                let roots = pem::authorities_of(Path::new("the given certificates"), pem)?;
-                config.with_root_certificates(roots)
+                let given = Path::new("the given certificates");
+                let verifier = listed(pem::trusted_of(given, pem)?, given, provider)?;
+                config.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
             }
             Trust::Exactly(path) => {
                 let certificate = pem::first_certificate(path)?;
@@ -80,6 +87,19 @@ impl ClientTls {
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(Self(Arc::new(config)))
     }
+}
+
+/// Trust in these certificates.
+fn listed(
+    certificates: Vec<CertificateDer<'static>>,
+    path: &Path,
+    provider: Arc<CryptoProvider>,
+) -> Result<Listed, TlsError> {
+    let roots = Arc::new(pem::authorities_of(path, &certificates)?);
+    let by_authority = WebPkiServerVerifier::builder_with_provider(roots, provider)
+        .build()
+        .map_err(|error| TlsError::Authority { path: path.to_owned(), source: error.into() })?;
+    Ok(Listed { by_authority, certificates })
 }
 
 impl fmt::Debug for ClientTls {

@@ -75,7 +75,17 @@ const TRUSTED: &str = "has the certificates to trust";
 
 /// The certificates of a file, as authorities.
 pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
-    authorities_of(path, &read(path, TRUSTED)?)
+    authorities_of(path, &trusted(path)?)
+}
+
+/// The certificates of a file that are to be trusted.
+pub(crate) fn trusted(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    trusted_of(path, &read(path, TRUSTED)?)
+}
+
+/// The certificates of a PEM text that are to be trusted.
+pub(crate) fn trusted_of(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    certificates(path, pem, TRUSTED)
 }
 
 /// The first certificate of a file.
@@ -84,13 +94,26 @@ pub(crate) fn first_certificate(path: &Path) -> Result<CertificateDer<'static>, 
     certificates(path, &read(path, TRUSTED)?, TRUSTED)?.into_iter().next().ok_or_else(empty)
 }
 
-/// The certificates of a PEM text, as authorities.
-pub(crate) fn authorities_of(path: &Path, pem: &[u8]) -> Result<RootCertStore, TlsError> {
+/// The first certificate of a PEM file, as DER, for those who want its public key and nothing else of it.
+///
+/// # Errors
+/// [`TlsError`]: a file that cannot be read, or holds no certificate.
+pub fn read_certificate(path: &Path, purpose: &'static str) -> Result<Vec<u8>, TlsError> {
+    let empty = || TlsError::Empty { path: path.to_owned(), wanted: "certificate", purpose };
+    let first = certificates(path, &read(path, purpose)?, purpose)?.into_iter().next().ok_or_else(empty)?;
+    Ok(first.to_vec())
+}
+
+/// Certificates as authorities.
+pub(crate) fn authorities_of(
+    path: &Path,
+    certificates: &[CertificateDer<'static>],
+) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path, pem, TRUSTED)? {
+    for certificate in certificates {
         let authority =
             |source: rustls::Error| TlsError::Authority { path: path.to_owned(), source: source.into() };
-        roots.add(certificate).map_err(authority)?;
+        roots.add(certificate.clone()).map_err(authority)?;
     }
     Ok(roots)
 }

@@ -59,6 +59,30 @@ async fn a_server_is_believed_by_its_authority_and_for_its_names_alone() {
 }
 
 #[tokio::test]
+async fn a_trusted_certificate_may_be_the_servers_own_and_its_names_count() {
+    let authority = Authority::new("one");
+    let tls = ServerTls::new(&options(authority.certificate("server", &["localhost"]))).unwrap();
+    let running = serve(Some(tls)).await;
+    // Without its issuer, as files of certificates often are.
+    let chain = std::fs::read_to_string(authority.file("server.crt")).unwrap();
+    let (first, _) = chain
+        .split_once("-----BEGIN CERTIFICATE-----")
+        .map(|(_, rest)| rest.split_once("-----BEGIN").unwrap())
+        .unwrap();
+    let alone = authority.write("alone.crt", &format!("-----BEGIN CERTIFICATE-----{first}"));
+    for trust in [Trust::File(alone.clone()), Trust::Pem(std::fs::read(&alone).unwrap())] {
+        call("localhost", running.port, Some(&client(trust.clone()))).await.unwrap();
+        let refused = call("127.0.0.1", running.port, Some(&client(trust))).await.unwrap_err();
+        assert!(refused.contains("not valid for name"), "{refused}");
+    }
+    let other = authority.certificate("other", &["localhost"]).cert_chain_file;
+    let other = std::fs::read_to_string(other).unwrap();
+    let other = &other[..other.find("-----END CERTIFICATE-----").unwrap() + 25];
+    let refused = call("localhost", running.port, Some(&client(Trust::Pem(other.into())))).await.unwrap_err();
+    assert!(refused.contains("invalid peer certificate"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_certificate_at_hand_is_believed_whatever_its_names() {
     let authority = Authority::new("one");
     let tls = ServerTls::new(&options(authority.certificate("server", &["db.example"]))).unwrap();
