@@ -8,10 +8,12 @@
 //! Invariant: a connection that a [`Listener`] with TLS hands out has shown what its [`ClientAuth`] asks for; the
 //! number of connections and of handshakes under way is bounded.
 
+mod bearer;
 mod client_tls;
 mod connect;
 mod error;
 mod exactly;
+mod fetch;
 mod listed;
 mod listener;
 mod metered;
@@ -19,9 +21,11 @@ mod pem;
 mod server;
 mod server_tls;
 
+pub use bearer::{AuthorizedChannel, Bearer};
 pub use client_tls::{ClientTls, ClientTlsOptions, Trust};
 pub use connect::{ClientKeepAlive, channel, connect, endpoint};
 pub use error::TlsError;
+pub use fetch::{FetchError, fetch};
 pub use listener::{Connection, Incoming, Listener};
 pub use metered::{Metered, MeteredBody, MeteredCall, MeteredLayer};
 pub use pem::{CertificateFiles, read_certificate};
