@@ -144,6 +144,11 @@ impl DomainManagerNode {
         self.0.dispatch.subscribe()
     }
 
+    /// Whether it has seen a change of its domain's topology that is in effect only later.
+    pub async fn awaits_topology(&self) -> bool {
+        self.0.running.lock().await.as_ref().is_some_and(Running::awaits_topology)
+    }
+
     /// How its connection is, while it has one.
     pub async fn health(&self) -> Option<watch::Receiver<ClientHealth>> {
         self.0.running.lock().await.as_ref().map(Running::health)

@@ -6,8 +6,8 @@ use cantle_identity::TopologyManager;
 use cantle_protocol::HandshakeRequest;
 use cantle_protocol::StaticDomainParameters;
 use cantle_sequencing::{
-    AuthOptions, ClientHealth, ClientOptions, ClientSetup, ConnectError, MemberSetup, OpenClientError,
-    SequencerApi, SequencerClient, SequencerInfo, chain, sequencer_info, topology_row,
+    AuthOptions, ClientHealth, ClientOptions, ClientSetup, ConnectError, DomainTopologyClient, MemberSetup,
+    OpenClientError, SequencerApi, SequencerClient, SequencerInfo, chain, sequencer_info, topology_row,
 };
 use cantle_store::{NodeStore, SequencedTopology, StoreError, TimeQuery, TopologyQuery, TopologyStoreId};
 use cantle_topology::SignedTopologyTransaction;
@@ -156,6 +156,11 @@ impl Running {
 
     pub(crate) fn health(&self) -> watch::Receiver<ClientHealth> {
         self.client.health()
+    }
+
+    /// Whether it has seen a change of the topology that is in effect only later.
+    pub(crate) fn awaits_topology(&self) -> bool {
+        self.client.topology().is_some_and(DomainTopologyClient::awaits_change)
     }
 
     /// Stores what is done with and ends.

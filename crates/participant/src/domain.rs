@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use cantle_protocol::ExpiringCache;
 use cantle_sequencing::{
-    ClientHealth, ClientSendError, SendOutcome, SequencerClient, Submission, SyncCrypto, chain,
+    ClientHealth, ClientSendError, DomainTopologyClient, SendOutcome, SequencerClient, Submission,
+    SyncCrypto, chain,
 };
 use cantle_topology::TopologyView;
 use cantle_types::{CantonTimestamp, Clock, DomainAlias, DomainId, ParticipantId, ProtocolVersion};
@@ -236,6 +237,10 @@ impl Domain {
 
     pub(crate) fn outbox(&self) -> OutboxStatus {
         self.outbox.borrow().clone()
+    }
+
+    pub(crate) fn awaits_topology(&self) -> bool {
+        self.core.client.topology().is_some_and(DomainTopologyClient::awaits_change)
     }
 
     /// Whether the connection ended by itself.

@@ -141,6 +141,8 @@ pub struct ConnectedDomain {
     pub healthy: bool,
     /// How much of the participant's topology the domain has not taken yet.
     pub outbox: OutboxStatus,
+    /// Whether a change of the domain's topology was seen that is in effect only later.
+    pub awaits_topology: bool,
 }
 
 /// The participant of a node. Clones are the same one.
@@ -242,6 +244,7 @@ impl ParticipantNode {
                 domain: domain.id.clone(),
                 healthy: domain.health().borrow().is_connected(),
                 outbox: domain.outbox(),
+                awaits_topology: domain.awaits_topology(),
             })
             .collect()
     }

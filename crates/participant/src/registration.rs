@@ -24,6 +24,7 @@ use cantle_types::{
     UniqueIdentifier,
 };
 use cantle_vault::{SignError, Vault};
+use jiff::Timestamp;
 use thiserror::Error;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -265,6 +266,8 @@ fn stranger(participant: &ParticipantId) -> Result<Member, RegisterError> {
 pub struct OutboxStatus {
     /// Transactions that wait.
     pub pending: usize,
+    /// The time of the last change that was looked at.
+    pub looked: Option<Timestamp>,
     /// What went wrong last, until it goes right.
     pub trouble: Option<String>,
 }
@@ -281,21 +284,21 @@ pub(crate) async fn outbox(
     let mut changes = teller.manager.changes();
     let mut pause = FIRST_PAUSE;
     loop {
-        changes.borrow_and_update();
+        let looked = *changes.borrow_and_update();
         let unseen = match client.topology() {
             Some(topology) => teller.unseen(&topology.latest()).await,
             None => Ok(Vec::new()),
         };
         let told = match unseen {
             Ok(unseen) if unseen.is_empty() => {
-                status.send_replace(OutboxStatus::default());
+                status.send_replace(OutboxStatus { looked, ..OutboxStatus::default() });
                 if changes.changed().await.is_err() {
                     return;
                 }
                 continue;
             }
             Ok(unseen) => {
-                status.send_modify(|status| status.pending = unseen.len());
+                status.send_modify(|status| (status.pending, status.looked) = (unseen.len(), looked));
                 hand_in(&teller, &client, &answers, unseen).await
             }
             Err(error) => Err(error),

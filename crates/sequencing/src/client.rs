@@ -128,6 +128,7 @@ impl SequencerClient {
             domain.clone(),
             &info.parameters,
             Arc::clone(&store),
+            Arc::clone(clock),
             start.as_ref().map(|start| start.timestamp),
             options.topology_horizon,
         )

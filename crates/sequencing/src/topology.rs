@@ -17,7 +17,7 @@ use cantle_crypto::SigningKeyScheme;
 use cantle_protocol::{DomainTopologyTransactionMessage, StaticDomainParameters};
 use cantle_store::{NodeStore, SequencedTopology, StoreError};
 use cantle_topology::{Fed, Outcome, SignedTopologyTransaction, TopologyTimeline, TopologyView};
-use cantle_types::{CantonTimestamp, DomainId, DomainManagerId, Member, MemberCode, ParticipantId};
+use cantle_types::{CantonTimestamp, Clock, DomainId, DomainManagerId, Member, MemberCode, ParticipantId};
 use tokio::sync::watch;
 
 pub use error::{MessageError, SnapshotError, TopologyFeedError};
@@ -33,6 +33,7 @@ struct Inner {
     domain: DomainId,
     signing: Vec<SigningKeyScheme>,
     store: Arc<dyn NodeStore>,
+    clock: Arc<dyn Clock>,
     timeline: RwLock<TopologyTimeline>,
     head: watch::Sender<TopologyHead>,
 }
@@ -69,6 +70,7 @@ impl DomainTopologyClient {
         domain: DomainId,
         parameters: &StaticDomainParameters,
         store: Arc<dyn NodeStore>,
+        clock: Arc<dyn Clock>,
         observed: Option<CantonTimestamp>,
         horizon: Duration,
     ) -> Result<Self, StoreError> {
@@ -81,7 +83,8 @@ impl DomainTopologyClient {
         }
         let head = watch::Sender::new(head_of(&timeline));
         let signing = parameters.required_signing_key_schemes.clone();
-        Ok(Self(Arc::new(Inner { member, domain, signing, store, timeline: RwLock::new(timeline), head })))
+        let timeline = RwLock::new(timeline);
+        Ok(Self(Arc::new(Inner { member, domain, signing, store, clock, timeline, head })))
     }
 
     /// The domain.
@@ -121,15 +124,27 @@ impl DomainTopologyClient {
         self.snapshot(at)
     }
 
-    /// The topology just after the last time of the domain that was seen: what to sign by.
+    /// The topology just after the last time of the domain that was seen: what to sign by. A change that was seen, and
+    /// is in effect by now as far as this node's clock tells, counts: in a quiet domain nothing else would say so.
     #[must_use]
     pub fn approximate(&self) -> TopologySnapshot {
         let timeline = self.timeline();
+        let now = CantonTimestamp::from(self.0.clock.now());
         let observed = timeline.time().map_or(CantonTimestamp::MIN, CantonTimestamp::from);
-        let at = observed.successor().unwrap_or(observed);
+        let effective = timeline.last_effective().map(CantonTimestamp::from);
+        let known =
+            effective.filter(|effective| *effective < now).map_or(observed, |last| last.max(observed));
+        let at = known.successor().unwrap_or(known);
         // What was just seen lies within any horizon.
         let view = timeline.view(at.to_timestamp()).unwrap_or_else(|_| timeline.latest().clone());
         TopologySnapshot { at, view }
+    }
+
+    /// Whether a change was seen that is in effect only later.
+    #[must_use]
+    pub fn awaits_change(&self) -> bool {
+        let now = CantonTimestamp::from(self.0.clock.now());
+        self.timeline().last_effective().is_some_and(|effective| CantonTimestamp::from(effective) >= now)
     }
 
     /// The topology with all that was sequenced, also what is not effective yet.
