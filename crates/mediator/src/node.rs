@@ -1,10 +1,10 @@
 //! The mediator of a node through its life: initialized for a domain, connected, stopped, resumed.
 //!
-//! Invariant: what it was initialized with stays. The unique identifier, which is the domain's, is stored last: a mediator
-//! that has one has its key and knows how to reach its domain; one that was interrupted is initialized again.
+//! Invariant: what it was initialized with stays. The unique identifier, the domain's or one in its namespace, is stored last: a
+//! mediator that has one has its key and knows how to reach its domain; one that was interrupted is initialized again.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use cantle_crypto::{PublicKey, SigningPublicKey};
 use cantle_proto::domain::admin::v0 as admin;
@@ -63,8 +63,8 @@ pub enum MediatorError {
     /// It belongs to no domain yet.
     #[error("the mediator is not initialized; its domain manager does that, with setup.bootstrap_domain")]
     NotInitialized,
-    /// The mediator's id is not the domain's.
-    #[error("mediator {mediator} is not one of domain {domain}")]
+    /// The mediator's id is not in the domain's namespace.
+    #[error("mediator {mediator} is not one of domain {domain}, which has another namespace")]
     ForeignMediator {
         /// The mediator.
         mediator: MediatorId,
@@ -116,6 +116,7 @@ struct Inner {
     store: Arc<dyn NodeStore>,
     clock: Arc<dyn Clock>,
     identity: watch::Sender<Option<UniqueIdentifier>>,
+    domain: std::sync::Mutex<Option<DomainId>>,
     running: Mutex<Option<Running>>,
 }
 
@@ -130,11 +131,25 @@ impl MediatorNode {
         store: Arc<dyn NodeStore>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let identity = watch::Sender::new(store.uid_find().await?);
-        Ok(Self(Arc::new(Inner { options, vault, store, clock, identity, running: Mutex::default() })))
+        let identity = store.uid_find().await?;
+        let named = store.setting_find(&RoleSetting::MediatorDomain).await?;
+        let named = named.and_then(|text| String::from_utf8(text).ok()?.parse().ok()).map(DomainId::new);
+        // The first mediator of a domain has the domain's own identifier.
+        let domain = named.or_else(|| identity.clone().map(DomainId::new));
+        let domain = std::sync::Mutex::new(domain);
+        let identity = watch::Sender::new(identity);
+        Ok(Self(Arc::new(Inner {
+            options,
+            vault,
+            store,
+            clock,
+            identity,
+            domain,
+            running: Mutex::default(),
+        })))
     }
 
-    /// The domain's unique identifier, once the mediator is initialized.
+    /// The mediator's unique identifier, once it is initialized: the domain's own, or another one in its namespace.
     #[must_use]
     pub fn identity(&self) -> watch::Receiver<Option<UniqueIdentifier>> {
         self.0.identity.subscribe()
@@ -143,7 +158,11 @@ impl MediatorNode {
     /// The domain, once the mediator is initialized.
     #[must_use]
     pub fn domain(&self) -> Option<DomainId> {
-        self.0.identity.borrow().clone().map(DomainId::new)
+        if self.0.identity.borrow().is_none() {
+            return None;
+        }
+        let domain = self.0.domain.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        domain.or_else(|| self.0.identity.borrow().clone().map(DomainId::new))
     }
 
     /// The domain's protocol version, once the mediator is initialized.
@@ -155,6 +174,11 @@ impl MediatorNode {
             Some(domain) => Ok(Some(self.parameters(&domain).await?.protocol_version)),
             None => Ok(None),
         }
+    }
+
+    /// Whether it has seen a change of its domain's topology that is in effect only later.
+    pub async fn awaits_topology(&self) -> bool {
+        self.0.running.lock().await.as_ref().is_some_and(Running::awaits_topology)
     }
 
     /// How its connection is, while it has one.
@@ -175,11 +199,12 @@ impl MediatorNode {
     pub async fn initialize(&self, setup: MediatorSetup) -> Result<SigningPublicKey, MediatorError> {
         let running = self.0.running.lock().await;
         if let Some(domain) = self.domain()
-            && domain != setup.domain
+            && (domain != setup.domain || self.0.identity.borrow().as_ref() != Some(setup.mediator.uid()))
         {
             return Err(MediatorError::AlreadyInitialized { domain });
         }
-        if setup.mediator.uid() != setup.domain.uid() {
+        // Its keys are the domain's to authorize.
+        if setup.mediator.uid().namespace() != setup.domain.uid().namespace() {
             return Err(MediatorError::ForeignMediator { mediator: setup.mediator, domain: setup.domain });
         }
         check_crypto(&setup.parameters, self.0.vault.options())?;
@@ -189,8 +214,10 @@ impl MediatorNode {
         let parameters = RoleSetting::StaticDomainParameters(setup.domain.clone());
         store.setting_put(&parameters, &setup.parameters.to_bytes()).await?;
         self.0.keep(&setup.domain, &setup.connections).await?;
-        store.uid_insert(setup.domain.uid()).await?;
-        self.0.identity.send_replace(Some(setup.domain.uid().clone()));
+        store.setting_put(&RoleSetting::MediatorDomain, setup.domain.to_string().as_bytes()).await?;
+        store.uid_insert(setup.mediator.uid()).await?;
+        *self.0.domain.lock().unwrap_or_else(PoisonError::into_inner) = Some(setup.domain.clone());
+        self.0.identity.send_replace(Some(setup.mediator.uid().clone()));
         drop(running);
         Ok(key)
     }
@@ -290,8 +317,9 @@ impl MediatorNode {
     }
 
     async fn run(&self, domain: &DomainId, api: Arc<dyn SequencerApi>) -> Result<Running, MediatorError> {
+        let own = self.0.identity.borrow().clone().unwrap_or_else(|| domain.uid().clone());
         let parts = Parts {
-            mediator: MediatorId::new(domain.uid().clone()),
+            mediator: MediatorId::new(own),
             domain: domain.clone(),
             parameters: self.parameters(domain).await?,
             vault: self.0.vault.clone(),

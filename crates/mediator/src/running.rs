@@ -15,8 +15,9 @@ use cantle_protocol::{
 };
 use cantle_sequencing::{
     AuthOptions, ClientHealth, ClientOptions, ClientSendError, ClientSetup, ConnectError, Delivery,
-    EventHandler, HandlerError, MemberSetup, OpenClientError, SendOutcome, SequencerApi, SequencerClient,
-    SequencerInfo, SnapshotError, Submission, SyncSignError, WantedTime, chain, sequencer_info,
+    DomainTopologyClient, EventHandler, HandlerError, MemberSetup, OpenClientError, SendOutcome,
+    SequencerApi, SequencerClient, SequencerInfo, SnapshotError, Submission, SyncSignError, WantedTime,
+    chain, sequencer_info,
 };
 use cantle_store::{NodeStore, StoreError};
 use cantle_types::{CantonTimestamp, Clock, DomainId, MediatorId, ParticipantId, ProtocolVersion};
@@ -128,6 +129,11 @@ impl Running {
 
     pub(crate) fn health(&self) -> watch::Receiver<ClientHealth> {
         self.client.health()
+    }
+
+    /// Whether it has seen a change of the topology that is in effect only later.
+    pub(crate) fn awaits_topology(&self) -> bool {
+        self.client.topology().is_some_and(DomainTopologyClient::awaits_change)
     }
 
     pub(crate) fn open_requests(&self) -> usize {
