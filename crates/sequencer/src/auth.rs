@@ -22,6 +22,7 @@ use cantle_types::{CantonTimestamp, Clock, DomainId, Member, MemberCode};
 use jiff::Timestamp;
 use tonic::Code;
 
+use crate::administration::Disabled;
 use crate::options::SequencerOptions;
 use crate::topology::Topology;
 
@@ -114,6 +115,7 @@ impl AuthFailure {
 /// The gate of a sequencer.
 pub(crate) struct Gate {
     domain: DomainId,
+    disabled: Arc<Disabled>,
     topology: Arc<Topology>,
     agreement: Option<ServiceAgreement>,
     clock: Arc<dyn Clock>,
@@ -142,13 +144,14 @@ struct Granted {
 impl Gate {
     pub(crate) fn new(
         domain: DomainId,
+        disabled: Arc<Disabled>,
         topology: Arc<Topology>,
         agreement: Option<ServiceAgreement>,
         clock: Arc<dyn Clock>,
         options: Arc<SequencerOptions>,
     ) -> Result<Self, RandomnessError> {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, &random_bytes::<32>()?);
-        Ok(Self { domain, topology, agreement, clock, options, secret, tables: Mutex::default() })
+        Ok(Self { domain, disabled, topology, agreement, clock, options, secret, tables: Mutex::default() })
     }
 
     /// What participants must accept, if anything.
@@ -236,7 +239,8 @@ impl Gate {
             MemberCode::Participant | MemberCode::Mediator => {}
         }
         let moment = self.topology.at(self.now()).map_err(|_| AuthFailure::NotInitialized)?;
-        if moment.view().is_active(member) && self.topology.latest().is_active(member) {
+        let is_disabled = self.disabled.contains(member);
+        if !is_disabled && moment.view().is_active(member) && self.topology.latest().is_active(member) {
             return Ok(());
         }
         Err(match member.code() {

@@ -11,4 +11,5 @@ mod server;
 mod service;
 mod status;
 
+pub(crate) use authentication::time;
 pub use server::{PublicServer, PublicServerError, PublicServerOptions, public_routes};

@@ -9,6 +9,8 @@
 //! acknowledged is on disk; nothing that a member sends makes anything grow without bound.
 //! Source: Canton 2.10's sequencer, <https://docs.daml.com/canton/architecture/domains/domains.html>
 
+mod administration;
+mod agreements;
 mod auth;
 mod checks;
 mod error;
@@ -30,6 +32,8 @@ mod status;
 mod subscription;
 mod topology;
 
+pub use administration::{DisableError, SnapshotError};
+pub use agreements::Acceptance;
 pub use auth::AuthFailure;
 pub use error::{AcknowledgeError, BootstrapError, CallerError, OpenError, SubmitError};
 pub use grpc::{PublicServer, PublicServerError, PublicServerOptions, public_routes};
@@ -42,5 +46,5 @@ pub use node::{SequencerNode, SequencerNodeError, SequencerNodeSetup};
 pub use options::SequencerOptions;
 pub use pipeline::SequencerHealth;
 pub use sequencer::{Sequencer, SequencerSetup};
-pub use status::{MemberStatus, SequencerStatus};
+pub use status::{MemberStatus, SequencerSnapshot, SequencerStatus};
 pub use subscription::{Subscription, SubscriptionEnd};

@@ -18,6 +18,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::administration::Disabled;
+use crate::agreements::Agreements;
 use crate::auth::{AuthFailure, Gate};
 use crate::checks::{Entrance, check_request, check_signature, refuse};
 use crate::error::{AcknowledgeError, BootstrapError, OpenError, SubmitError};
@@ -30,7 +32,6 @@ use crate::pipeline::{Line, SequencerHealth, Writer};
 use crate::rate::Bucket;
 use crate::session::Sessions;
 use crate::signer::Signer;
-use crate::status::{MemberStatus, SequencerStatus};
 use crate::subscription::{Subscription, SubscriptionEnd};
 use crate::topology::Topology;
 
@@ -70,6 +71,8 @@ struct Inner {
     options: Arc<SequencerOptions>,
     topology: Arc<Topology>,
     gate: Gate,
+    disabled: Arc<Disabled>,
+    agreements: Agreements,
     signer: Arc<Signer>,
     line: Arc<Line>,
     feeds: Arc<Feeds>,
@@ -98,8 +101,11 @@ impl Sequencer {
         let manager = DomainManagerId::new(domain.uid().clone());
         introduce(&*store, &domain, manager.member(), clock.now().into()).await?;
         let topology = Arc::new(Topology::new(domain.clone(), parameters, Vec::new(), None));
+        let disabled = Arc::new(Disabled::open(Arc::clone(&store), &domain).await?);
+        let agreements = Agreements::open(Arc::clone(&store), &domain).await?;
         let gate = Gate::new(
             domain.clone(),
+            Arc::clone(&disabled),
             Arc::clone(&topology),
             agreement,
             Arc::clone(&clock),
@@ -137,6 +143,8 @@ impl Sequencer {
             options,
             topology,
             gate,
+            disabled,
+            agreements,
             signer,
             line,
             feeds,
@@ -264,6 +272,9 @@ impl Sequencer {
     /// [`SubscriptionEnd`], if the member has not got so far or may have no subscription.
     pub fn subscribe(&self, member: &Member, from: i64) -> Result<Subscription, SubscriptionEnd> {
         let inner = &self.0;
+        if inner.disabled.contains(member) {
+            return Err(SubscriptionEnd::Deactivated);
+        }
         let session = inner.sessions.open(member)?;
         let feed = inner.feeds.of(member);
         let Some(reader) = Reader::new(feed, from) else {
@@ -337,25 +348,32 @@ impl Sequencer {
         members
     }
 
-    /// What an operator asks about the sequencer's events.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn status(&self) -> Result<SequencerStatus, StoreError> {
-        let members = self.0.store.sequencer_members().await?;
-        Ok(SequencerStatus {
-            now: self.0.clock.now(),
-            earliest_event: self.0.store.sequencer_earliest().await?,
-            members: members
-                .into_iter()
-                .map(|member| MemberStatus {
-                    member: member.member,
-                    registered: member.registered,
-                    acknowledged: member.acknowledged,
-                    events: member.next_counter,
-                })
-                .collect(),
-        })
+    /// Whether a change of the topology was sequenced that is not in effect yet.
+    #[must_use]
+    pub fn awaits_topology(&self) -> bool {
+        self.0.topology.last_effective().is_some_and(|last| last >= self.0.now())
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn NodeStore> {
+        &self.0.store
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn disabled(&self) -> &Disabled {
+        &self.0.disabled
+    }
+
+    pub(crate) fn agreements(&self) -> &Agreements {
+        &self.0.agreements
+    }
+
+    /// Ends what a member has open, and takes its tokens away.
+    pub(crate) fn end_member(&self, member: &Member) {
+        self.0.gate.revoke(member);
+        self.0.sessions.end(member, &SubscriptionEnd::Deactivated);
     }
 
     /// The keys of the sequencer that are in force.
@@ -393,6 +411,9 @@ impl Inner {
     ) -> Result<Batch, SendRefusal> {
         if self.stop.is_cancelled() {
             return Err(refuse(RefusalReason::ShuttingDown, "The sequencer is shutting down"));
+        }
+        if self.disabled.contains(caller) {
+            return Err(refuse(RefusalReason::RequestRefused, &format!("{caller} was disabled")));
         }
         let now = self.now();
         let moment =

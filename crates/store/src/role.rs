@@ -27,6 +27,10 @@ pub enum RoleSetting {
     PublicPort,
     /// The service agreement that a participant accepted: its id as text.
     AcceptedAgreement(DomainId),
+    /// The members that the sequencer's operator has disabled: one a line.
+    DisabledMembers(DomainId),
+    /// Who accepted the service agreement: the sequencer's list.
+    AgreementAcceptances(DomainId),
 }
 
 impl RoleSetting {
@@ -40,6 +44,8 @@ impl RoleSetting {
             Self::DispatchWatermark(domain) => ("dispatch-watermark", domain.as_str()),
             Self::PublicPort => ("public-port", ""),
             Self::AcceptedAgreement(domain) => ("accepted-agreement", domain.as_str()),
+            Self::DisabledMembers(domain) => ("disabled-members", domain.as_str()),
+            Self::AgreementAcceptances(domain) => ("agreement-acceptances", domain.as_str()),
         }
     }
 }

@@ -58,10 +58,13 @@ impl SequencerAuthenticationService for Authentication {
             (Err(error), _) => failed(Code::InvalidArgument, error.to_string()),
             (Ok(_), None) => failed(Code::InvalidArgument, "the signature cannot be read".to_owned()),
             (Ok(member), Some(signature)) => match self.0.authenticate(&member, &signature, &request.nonce) {
-                Ok(issued) => Value::Success(authentication::Success {
-                    token: issued.token.expose().to_vec(),
-                    expires_at: Some(time(issued.expires)),
-                }),
+                Ok(issued) => {
+                    self.0.note_acceptance(&member, &signature).await;
+                    Value::Success(authentication::Success {
+                        token: issued.token.expose().to_vec(),
+                        expires_at: Some(time(issued.expires)),
+                    })
+                }
                 Err(failure) => failed(failure.code(), shown(&failure)),
             },
         };
@@ -83,7 +86,7 @@ fn number(code: Code) -> u32 {
 }
 
 /// Whole microseconds, as Canton writes times.
-fn time(time: jiff::Timestamp) -> prost_types::Timestamp {
+pub(crate) fn time(time: jiff::Timestamp) -> prost_types::Timestamp {
     const MICROS: i64 = 1_000_000;
     let micros = time.as_microsecond();
     prost_types::Timestamp {
