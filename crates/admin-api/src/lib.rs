@@ -7,6 +7,7 @@
 //! Source: <https://docs.daml.com/canton/reference/admin-api.html>
 
 mod aggregation;
+mod authorization;
 mod connections;
 mod domain;
 mod domain_manager;
@@ -29,6 +30,10 @@ mod topology_read;
 mod topology_write;
 mod vault;
 
+pub use authorization::{
+    AllowedUser, Authorization, AuthorizationService, AuthorizationSetupError, Grants, TokenService,
+    TokenVerifier,
+};
 pub use domain::EmbeddedDomain;
 pub use handles::{
     AdminHandles, ComponentHealth, Diagnostics, DumpFile, LastError, LogLevel, NoDiagnostics, NodeHealth,

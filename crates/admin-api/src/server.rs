@@ -44,6 +44,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     aggregation::Aggregation,
+    authorization::{Authorization, AuthorizationLayer},
     connections::Connections,
     domain::DomainAdmin,
     domain_manager::DomainManagerAdmin,
@@ -97,15 +98,18 @@ pub struct AdminOptions {
     pub server: ServerSettings,
     /// The longest request in bytes; longer ones are refused before they are read.
     pub max_inbound_message_size: usize,
+    /// Whose tokens are asked for; `None` is without.
+    pub authorization: Option<Authorization>,
 }
 
 impl Default for AdminOptions {
-    /// Without TLS and keep-alive, requests up to 10 MiB.
+    /// Without TLS, keep-alive and tokens, requests up to 10 MiB.
     fn default() -> Self {
         Self {
             tls: None,
             server: ServerSettings::default(),
             max_inbound_message_size: MAX_INBOUND_MESSAGE_SIZE,
+            authorization: None,
         }
     }
 }
@@ -147,6 +151,12 @@ impl AdminServer {
         let (node, health) = (handles.node.name.to_string(), handles.health.clone());
         let (reporter, grpc_health) = tonic_health::server::health_reporter();
         let routes = routes(handles, options.max_inbound_message_size)?.add_service(grpc_health);
+        let routes = match options.authorization {
+            None => routes,
+            Some(authorization) => {
+                Routes::from(routes.into_axum_router().layer(AuthorizationLayer(authorization)))
+            }
+        };
         let services = server(&options.server, &node).layer(MeteredLayer::of(node)).add_routes(routes);
         let served = services.serve_with_incoming_shutdown(listener.incoming(options.tls), stop);
         tokio::select! {

@@ -8,7 +8,8 @@ mod settings;
 use std::fmt;
 
 pub(crate) use call::{Caller, Node, Pending};
-use cantle_transport::ClientTls;
+pub(crate) use cantle_transport::AuthorizedChannel as Channel;
+use cantle_transport::{Bearer, ClientTls};
 pub use settings::{ApiSettings, NodeSettings};
 use tonic::transport::Endpoint;
 
@@ -105,6 +106,8 @@ pub struct NodeRef {
     pub admin: Endpoint,
     /// How it is reached where it speaks TLS.
     pub tls: Option<ClientTls>,
+    /// The token that its admin API asks for.
+    pub bearer: Bearer,
     /// What its configuration says that scripts may ask for.
     pub settings: NodeSettings,
 }
@@ -133,13 +136,27 @@ impl NodeRef {
         admin: Endpoint,
         tls: Option<ClientTls>,
     ) -> Self {
-        Self { kind, name: name.into(), locality, admin, tls, settings: NodeSettings::default() }
+        Self {
+            kind,
+            name: name.into(),
+            locality,
+            admin,
+            tls,
+            bearer: Bearer::default(),
+            settings: NodeSettings::default(),
+        }
     }
 
     /// The same with what its configuration says.
     #[must_use]
     pub fn with_settings(self, settings: NodeSettings) -> Self {
         Self { settings, ..self }
+    }
+
+    /// The same with the token that its admin API asks for.
+    #[must_use]
+    pub fn with_bearer(self, bearer: Bearer) -> Self {
+        Self { bearer, ..self }
     }
 
     /// Its name in scripts.

@@ -107,7 +107,8 @@ impl Upkeep {
         renamed
     }
 
-    /// The call, for errors.(&self) -> FailedCall {
+    /// The call, for errors.
+    pub fn call(&self) -> FailedCall {
         FailedCall::new(self.operation(), self.key())
     }
 

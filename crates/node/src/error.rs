@@ -73,6 +73,9 @@ pub enum StartStep {
     /// Its admin API.
     #[error(transparent)]
     AdminApi(#[from] ServeError),
+    /// What its tokens are checked with.
+    #[error(transparent)]
+    Authorization(#[from] cantle_admin_api::AuthorizationSetupError),
     /// Its public API.
     #[error(transparent)]
     PublicApi(#[from] cantle_sequencer::PublicServerError),
@@ -157,6 +160,7 @@ impl StartStep {
             Self::Initialize(_) | Self::Found(_) => "could not be initialized",
             Self::PublicApi(_) | Self::Agreement { .. } => "could not serve its public API",
             Self::AdminApi(_) | Self::Address { .. } => "could not serve its admin API",
+            Self::Authorization(_) => "could not set up the authorization of its admin API",
             Self::Tls(_) => "could not set up TLS",
             Self::HealthServer { .. } | Self::Reflection(_) => "could not serve its health",
             Self::Monitoring(_) => "is there, but the process could not serve its monitoring",

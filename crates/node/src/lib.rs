@@ -5,6 +5,7 @@
 //! Invariant: [`Nodes`] that exist have their databases locked and their admin APIs listening; dropping or shutting
 //! them down releases both.
 
+mod authorization;
 mod base;
 mod connected;
 mod doctor;

@@ -1,20 +1,21 @@
 //! What every node listens on, whatever its kind: its admin API and, if configured, its health server; and the tasks
 //! that look after a node while it runs.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use cantle_admin_api::{AdminHandles, AdminOptions, AdminServer};
 use cantle_config::{KeepAliveServer, NodeConfig};
 use cantle_kms::Waits;
 use cantle_store::NodeIdentity;
-use cantle_transport::{ClientTls, ServerKeepAlive, ServerSettings};
+use cantle_transport::{Bearer, ClientTls, ServerKeepAlive, ServerSettings};
+use cantle_types::Clock;
 use cantle_vault::Vault;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    base,
+    authorization, base,
     error::StartStep,
     health_server::HealthServer,
     kms::NodeKms,
@@ -31,17 +32,21 @@ pub(crate) struct Listeners {
     admin: AdminServer,
     /// How the process's own consoles reach the admin API.
     pub(crate) admin_tls: Option<ClientTls>,
+    /// What they show there, where tokens are asked for.
+    pub(crate) admin_bearer: Bearer,
     health: Option<HealthServer>,
 }
 
 impl Listeners {
     /// Reads the certificates and binds the ports.
-    pub(crate) async fn bind(config: &NodeConfig) -> Result<Self, StartStep> {
+    pub(crate) async fn bind(config: &NodeConfig, clock: Arc<dyn Clock>) -> Result<Self, StartStep> {
         let api = &config.admin_api;
+        let (authorization, admin_bearer) = authorization::of_admin_api(api, clock)?;
         let options = AdminOptions {
             tls: api.tls.as_ref().map(tls::server_tls).transpose()?,
             server: settings(api.keep_alive),
             max_inbound_message_size: api.max_inbound_message_size,
+            authorization,
         };
         let admin_tls = api.tls.as_ref().map(tls::own_client_tls).transpose()?;
         let admin = AdminServer::bind(base::resolve(&api.address, api.port).await?, options).await?;
@@ -56,7 +61,7 @@ impl Listeners {
                 Some(bound.map_err(|source| StartStep::HealthServer { address, source })?)
             }
         };
-        Ok(Self { admin, admin_tls, health })
+        Ok(Self { admin, admin_tls, admin_bearer, health })
     }
 
     pub(crate) fn admin_address(&self) -> SocketAddr {

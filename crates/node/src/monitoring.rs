@@ -19,6 +19,7 @@ use cantle_proto::{
     topology::admin::v0::initialization_service_client::InitializationServiceClient,
 };
 use cantle_store::{NodeIdentity, NodeKind};
+use cantle_transport::AuthorizedChannel;
 use hyper::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{
@@ -27,7 +28,6 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 use crate::{
     error::MonitoringError,
@@ -44,7 +44,7 @@ pub(crate) struct Monitored {
     pub(crate) node: NodeIdentity,
     pub(crate) health: watch::Receiver<NodeHealth>,
     /// To its admin API.
-    pub(crate) admin: Channel,
+    pub(crate) admin: AuthorizedChannel,
 }
 
 /// What listens for the process.
@@ -208,7 +208,7 @@ fn checked(
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 async fn ping_for_ever(
-    admin: Channel,
+    admin: AuthorizedChannel,
     interval: Duration,
     timeout: Duration,
     verdict: watch::Sender<Verdict>,
@@ -235,7 +235,7 @@ async fn ping_for_ever(
 }
 
 /// One ping of a participant to itself.
-async fn ping(admin: Channel, timeout: Duration) -> Result<(), String> {
+async fn ping(admin: AuthorizedChannel, timeout: Duration) -> Result<(), String> {
     let failed = |status: tonic::Status| format!("ping failed: {}", status.message());
     let id = InitializationServiceClient::new(admin.clone()).get_id(()).await.map_err(failed)?.into_inner();
     if !id.initialized {
@@ -256,6 +256,7 @@ async fn ping(admin: Channel, timeout: Duration) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use cantle_admin_api::ComponentHealth;
+    use cantle_transport::Bearer;
 
     use super::*;
 
@@ -263,7 +264,7 @@ mod tests {
         let (sender, health) = watch::channel(NodeHealth::default());
         let node = NodeIdentity { kind: NodeKind::Participant, name: name.parse().unwrap() };
         let nowhere = tonic::transport::Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
-        (sender, Monitored { node, health, admin: nowhere })
+        (sender, Monitored { node, health, admin: Bearer::default().over(nowhere) })
     }
 
     async fn health(check: HealthCheck, nodes: &[Monitored]) -> (Health, CancellationToken) {

@@ -11,7 +11,7 @@ use cantle_kms::RequestCounts;
 use cantle_kms_aws::StaticCredentials;
 use cantle_proto::cantle::admin::v1::NodeKey;
 use cantle_store::NodeIdentity;
-use cantle_transport::ClientTls;
+use cantle_transport::{Bearer, ClientTls};
 use cantle_types::{Clock, SystemClock};
 use cantle_vault::Vault;
 use futures::{FutureExt, StreamExt, future::join_all, stream};
@@ -77,6 +77,8 @@ pub struct NodeHandle {
     pub admin_address: SocketAddr,
     /// How its admin API is reached from this process, where it speaks TLS.
     pub admin_tls: Option<ClientTls>,
+    /// What is shown there from this process, where its admin API asks for tokens.
+    pub admin_bearer: Bearer,
     /// The public API of a sequencer or domain.
     pub public_address: Option<SocketAddr>,
     /// What it is doing.
@@ -215,6 +217,7 @@ impl Nodes {
             node: running.node.clone(),
             admin_address: running.admin_address,
             admin_tls: running.admin_tls.clone(),
+            admin_bearer: running.admin_bearer.clone(),
             public_address: running.public_address,
             state: running.state.clone(),
             health: running.health.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cantle_admin_api::{AdminHandles, AdminServer, NodeHealth, NodeTopology, PingFeed};
 use cantle_kms::Counted;
 use cantle_store::NodeIdentity;
-use cantle_transport::ClientTls;
+use cantle_transport::{Bearer, ClientTls};
 use cantle_vault::Vault;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ pub(crate) struct RunningNode {
     pub(crate) admin_address: SocketAddr,
     /// How the process's own consoles reach the admin API, where it speaks TLS.
     pub(crate) admin_tls: Option<ClientTls>,
+    /// What they show there, where tokens are asked for.
+    pub(crate) admin_bearer: Bearer,
     pub(crate) public_address: Option<SocketAddr>,
     pub(crate) state: watch::Receiver<NodeState>,
     pub(crate) health: watch::Receiver<NodeHealth>,
@@ -41,7 +43,7 @@ impl RunningNode {
         let (address, tls) = (self.admin_address, self.admin_tls.as_ref());
         let endpoint =
             cantle_transport::endpoint(&reachable(address).to_string(), address.port(), tls, None)?;
-        let admin = cantle_transport::channel(&endpoint, tls);
+        let admin = self.admin_bearer.clone().over(cantle_transport::channel(&endpoint, tls));
         Ok(Monitored { node: self.node.clone(), health: self.health.clone(), admin })
     }
 

@@ -51,9 +51,10 @@ impl Serving {
             None => None,
         };
         let public_address = public.as_ref().map(|(api, _)| api.address());
-        let listeners = Listeners::bind(config).await?;
+        let listeners = Listeners::bind(config, Arc::clone(&around.clock)).await?;
         let admin_address = listeners.admin_address();
         let admin_tls = listeners.admin_tls.clone();
+        let admin_bearer = listeners.admin_bearer.clone();
         let reporter = Reporter::new(node.clone(), around.events);
         let mut ports = BTreeMap::from([("admin".to_owned(), admin_address.port())]);
         if let Some(address) = public_address {
@@ -84,6 +85,7 @@ impl Serving {
             node,
             admin_address,
             admin_tls,
+            admin_bearer,
             public_address,
             state,
             health,

@@ -23,11 +23,7 @@ const WAITING: &[(&str, &str, &str)] = &[
     ("ConsoleTimeouts", "*", "named"),
     ("RetentionDefaults", "*", "named"),
     ("ConsoleConfig", "*", "named"),
-    ("AuthService", "*", "refused at the start"),
-    ("AuthorizedUser", "*", "refused at the start"),
-    ("AdminApiConfig", "auth_services", "refused at the start"),
-    ("AdminApiConfig", "admin_token", "refused at the start"),
-    ("RemoteNodeConfig", "token", "authorization"),
+    ("AuthService", "access_level", "both levels administrate, and the admin API has nothing else"),
     ("CryptoConfig", "wrapper_key", "refused at the start"),
     ("WrapperKeyConfig", "*", "refused at the start"),
     // Needed by `config` alone, or by its callers in another way.

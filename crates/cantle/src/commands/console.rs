@@ -138,7 +138,8 @@ fn local_nodes(running: &Nodes, config: &Config) -> Result<Vec<NodeRef>, Failure
         let (address, tls) = (handle.admin_address, handle.admin_tls.clone());
         let admin = endpoint(&address.ip().to_string(), address.port(), tls.as_ref(), None);
         let admin = admin.map_err(Failure::running)?;
-        refs.push(NodeRef::new(kind, name, Locality::Local, admin, tls).with_settings(settings));
+        let local = NodeRef::new(kind, name, Locality::Local, admin, tls).with_settings(settings);
+        refs.push(local.with_bearer(handle.admin_bearer.clone()));
     }
     refs.extend(configured_remotes(config)?);
     Ok(refs)
@@ -155,9 +156,9 @@ fn configured_remotes(config: &Config) -> Result<Vec<NodeRef>, Failure> {
     let mut refs = Vec::new();
     for (kind, nodes) in kinds {
         for (name, node) in nodes {
-            let Target { endpoint, tls, .. } = Target::of_remote(node)?;
+            let Target { endpoint, tls, bearer, .. } = Target::of_remote(node)?;
             let remote = NodeRef::new(kind, name.as_str(), Locality::Remote, endpoint, tls);
-            refs.push(remote.with_settings(settings::of_remote(node)?));
+            refs.push(remote.with_bearer(bearer).with_settings(settings::of_remote(node)?));
         }
     }
     Ok(refs)

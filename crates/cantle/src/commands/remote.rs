@@ -8,11 +8,9 @@ use cantle_proto::{
     cantle::admin::v1::{DescribeNodeRequest, node_service_client::NodeServiceClient},
     topology::admin::v0::initialization_service_client::InitializationServiceClient,
 };
-use cantle_transport::{ClientKeepAlive, ClientTls, endpoint};
-use tonic::{
-    Code, Status,
-    transport::{Channel, Endpoint},
-};
+use cantle_transport::{AuthorizedChannel, Bearer, ClientKeepAlive, ClientTls, endpoint};
+use secrecy::{ExposeSecret, SecretString};
+use tonic::{Code, Status, transport::Endpoint};
 
 use crate::{
     cli::{Global, Remote},
@@ -43,13 +41,14 @@ pub(crate) struct Target {
     pub(crate) address: String,
     pub(crate) endpoint: Endpoint,
     pub(crate) tls: Option<ClientTls>,
+    pub(crate) bearer: Bearer,
 }
 
 impl Target {
-    /// The admin API at `HOST:PORT`, without TLS.
+    /// The admin API at `HOST:PORT`, without TLS and tokens.
     pub(crate) fn at(address: &str) -> Result<Self, Failure> {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|_| no_address(address))?;
-        Ok(Self { address: address.to_owned(), endpoint, tls: None })
+        Ok(Self { address: address.to_owned(), endpoint, tls: None, bearer: Bearer::default() })
     }
 
     /// A node of another process, as the configuration says.
@@ -66,7 +65,8 @@ impl Target {
         let address = format!("{}:{}", api.address, api.port);
         let endpoint = endpoint(&api.address, api.port, tls.as_ref(), keep_alive);
         let endpoint = endpoint.map_err(|_| no_address(&address))?;
-        Ok(Self { address, endpoint, tls })
+        let bearer = bearer(node.token.as_ref(), &format!("the token of {}", node.name))?;
+        Ok(Self { address, endpoint, tls, bearer })
     }
 
     /// A node of this configuration that may run in another process, if its port is fixed.
@@ -84,7 +84,8 @@ impl Target {
         };
         let address = format!("{host}:{port}");
         let endpoint = endpoint(host, port, tls.as_ref(), None).map_err(|_| no_address(&address))?;
-        Ok(Some(Self { address, endpoint, tls }))
+        let bearer = bearer(api.admin_token.as_ref(), &format!("admin-api.admin-token of {}", node.name))?;
+        Ok(Some(Self { address, endpoint, tls, bearer }))
     }
 }
 
@@ -110,23 +111,32 @@ pub(crate) fn targets(arguments: &Remote, global: &Global) -> Result<Vec<Target>
     Ok(targets)
 }
 
+/// What is sent with each call, if a token is configured.
+fn bearer(token: Option<&SecretString>, what: &str) -> Result<Bearer, Failure> {
+    let Some(token) = token else { return Ok(Bearer::default()) };
+    Bearer::new(token.expose_secret()).ok_or_else(|| {
+        Failure::Usage(format!("error: {what} has characters that no header may have; use printable ASCII"))
+    })
+}
+
 fn no_address(address: &str) -> Failure {
     Failure::Usage(format!("error: {address:?} is no HOST:PORT"))
 }
 
 /// Connects to an admin API.
-pub(crate) async fn connect(target: &Target) -> Result<Channel, Failure> {
+pub(crate) async fn connect(target: &Target) -> Result<AuthorizedChannel, Failure> {
     let endpoint = target.endpoint.clone().connect_timeout(CONNECT);
-    cantle_transport::connect(&endpoint, target.tls.as_ref()).await.map_err(|error| {
+    let channel = cantle_transport::connect(&endpoint, target.tls.as_ref()).await.map_err(|error| {
         Failure::Running(
             anyhow::Error::from(error)
                 .context(format!("no admin API answers at {}; is the node running?", target.address)),
         )
-    })
+    })?;
+    Ok(target.bearer.clone().over(channel))
 }
 
 /// Asks who it is. Another program's participant does not know this question; its identity has a name.
-pub(crate) async fn describe(channel: Channel, address: &str) -> Result<Described, Failure> {
+pub(crate) async fn describe(channel: AuthorizedChannel, address: &str) -> Result<Described, Failure> {
     match NodeServiceClient::new(channel.clone()).describe_node(DescribeNodeRequest {}).await {
         Ok(answer) => {
             let answer = answer.into_inner();

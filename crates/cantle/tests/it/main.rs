@@ -22,3 +22,4 @@ mod sandbox;
 mod secrets;
 mod support;
 mod tls;
+mod tokens;

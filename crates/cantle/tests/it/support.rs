@@ -229,3 +229,8 @@ pub(crate) async fn make_key(client: &Client, spec: KeySpec, usage: KeyUsageType
 pub(crate) async fn count_keys(client: &Client) -> usize {
     client.list_keys().limit(1000).send().await.unwrap().keys().len()
 }
+
+/// A port that nobody listens on now, for what has to know it beforehand.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

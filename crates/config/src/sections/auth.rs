@@ -71,7 +71,6 @@ pub struct AuthService {
 
 /// How a token is verified.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum TokenVerifier {
     /// Everybody is let in.
     Wildcard,
@@ -140,6 +139,12 @@ fn service(service: &Cursor<'_>) -> Option<AuthService> {
         service.fault(Problem::Contradiction {
             what: "tokens are accepted as privileged and by a list of users".to_owned(),
             remedy: "set one of `privileged` and `users`".to_owned(),
+        });
+    }
+    if privileged && service.at("target-scope").string().is_none() && users.is_empty() {
+        service.fault(Problem::Contradiction {
+            what: "tokens are accepted as privileged, and nothing says which scope makes them so".to_owned(),
+            remedy: "set `target-scope`".to_owned(),
         });
     }
     Some(AuthService {

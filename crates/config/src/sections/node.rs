@@ -347,8 +347,12 @@ pub(crate) fn participant(name: &NodeName, cursor: &Cursor<'_>, non_standard: bo
     let parameters = cursor.at("parameters");
     let (initial, minimum) =
         (parameters.at("initial-protocol-version"), parameters.at("minimum-protocol-version"));
+    let mut node = node(NodeKind::Participant, name, cursor, non_standard);
+    if let Some(token) = ledger_token.secret() {
+        node.admin_api.admin_token = Some(token);
+    }
     let config = ParticipantConfig {
-        node: node(NodeKind::Participant, name, cursor, non_standard),
+        node,
         initial_protocol_version: domain_parameters::protocol_version(&initial)
             .unwrap_or(ProtocolVersion::V7),
         minimum_protocol_version: domain_parameters::protocol_version(&minimum)

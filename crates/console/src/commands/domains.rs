@@ -5,9 +5,9 @@
 
 mod connect;
 
+use crate::node::Channel;
 use cantle_proto::participant::admin::v0 as wire;
 use cantle_proto::participant::admin::v0::domain_connectivity_service_client::DomainConnectivityServiceClient;
-use tonic::transport::Channel;
 
 use super::MAX_ANSWER;
 use super::everywhere::synchronize_topology;

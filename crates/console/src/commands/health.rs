@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::node::Channel;
 use cantle_proto::health::admin::v0 as wire;
 use cantle_proto::health::admin::v0::status_service_client::StatusServiceClient;
-use tonic::transport::Channel;
 
 use super::MAX_ANSWER;
 use super::identity::find_identity;

@@ -2,6 +2,7 @@
 //!
 //! Source: <https://docs.daml.com/2.10.0/canton/usermanual/manage_domain_entities.html>.
 
+use crate::node::Channel;
 use cantle_proto::crypto::v0 as crypto;
 use cantle_proto::domain::admin::v0 as wire;
 use cantle_proto::domain::admin::v0::sequencer_administration_service_client::SequencerAdministrationServiceClient;
@@ -11,7 +12,6 @@ use cantle_proto::domain::admin::v1;
 use cantle_proto::protocol::v0 as protocol;
 use cantle_proto::protocol::v1::StaticDomainParameters;
 use cantle_types::UniqueIdentifier;
-use tonic::transport::Channel;
 
 use super::MAX_ANSWER;
 use crate::command::{Call, Kinds, Spec, Style, required};

@@ -1,9 +1,9 @@
 //! `keys.secret`: the node's own keys.
 
+use crate::node::Channel;
 use cantle_proto::crypto::admin::v0 as wire;
 use cantle_proto::crypto::admin::v0::vault_service_client::VaultServiceClient;
 use cantle_proto::crypto::v0 as crypto;
-use tonic::transport::Channel;
 
 use super::MAX_ANSWER;
 use crate::command::{Call, Default, Kinds, Spec, Style, optional, required};

@@ -2,6 +2,7 @@
 //!
 //! Source: <https://docs.daml.com/2.10.0/canton/usermanual/manage_domain_entities.html>.
 
+use crate::node::Channel;
 use cantle_proto::crypto::v0 as crypto;
 use cantle_proto::domain::admin::v0 as wire;
 use cantle_proto::domain::admin::v0::mediator_initialization_service_client::MediatorInitializationServiceClient;
@@ -9,7 +10,6 @@ use cantle_proto::domain::api::v0::SequencerConnection;
 use cantle_proto::protocol::v0 as protocol;
 use cantle_proto::protocol::v1::StaticDomainParameters;
 use cantle_types::{Member, MemberCode, UniqueIdentifier};
-use tonic::transport::Channel;
 
 use super::initialization::{static_parameters, topology};
 use crate::command::{Call, Default, Kinds, Spec, Style, optional, required};

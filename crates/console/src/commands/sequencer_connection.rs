@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
+use crate::node::Channel;
 use cantle_proto::domain::admin::v0 as wire;
 use cantle_proto::domain::admin::v0::enterprise_sequencer_connection_service_client::EnterpriseSequencerConnectionServiceClient;
-use tonic::transport::Channel;
 
 use super::MAX_ANSWER;
 use super::health::status_of;

@@ -213,7 +213,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     },
 ];
 
-fn client(call: &Call<'_>) -> DomainServiceClient<tonic::transport::Channel> {
+fn client(call: &Call<'_>) -> DomainServiceClient<crate::node::Channel> {
     DomainServiceClient::new(call.node.channel.clone()).max_decoding_message_size(MAX_ANSWER)
 }
 

@@ -3,12 +3,12 @@
 //! The node answers when the transaction is in its own store; `synchronize` then waits, as Canton does, until the node has no topology
 //! transactions under way to domains.
 
+use crate::node::Channel;
 use cantle_proto::crypto::v0 as crypto;
 use cantle_proto::protocol::v0 as protocol;
 use cantle_proto::topology::admin::v0 as wire;
 use cantle_proto::topology::admin::v0::topology_manager_write_service_client::TopologyManagerWriteServiceClient;
 use cantle_types::{Member, ParticipantId};
-use tonic::transport::Channel;
 
 use super::MAX_ANSWER;
 use super::health::synchronize;

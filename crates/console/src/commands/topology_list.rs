@@ -1,9 +1,9 @@
 //! `topology.*.list`: what topology transactions say, with Canton's filters.
 
+use crate::node::Channel;
 use cantle_proto::protocol::v0 as protocol;
 use cantle_proto::topology::admin::v0 as wire;
 use cantle_proto::topology::admin::v0::topology_manager_read_service_client::TopologyManagerReadServiceClient;
-use tonic::transport::Channel;
 
 use super::MAX_ANSWER;
 use crate::command::{Call, Default, Kinds, Param, Spec, Style, optional, required};

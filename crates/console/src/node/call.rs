@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tonic::transport::Channel;
 
-use super::{Locality, NodeKind, NodeRef, NodeSettings};
+use super::{Channel, Locality, NodeKind, NodeRef, NodeSettings};
 use crate::failure::Failure;
 
 /// What all calls share.
@@ -99,7 +98,8 @@ impl Node {
     pub(crate) fn new(node: NodeRef, caller: Arc<Caller>) -> Self {
         let _guard = caller.handle.enter();
         let channel = cantle_transport::channel(&node.admin, node.tls.as_ref());
-        let NodeRef { kind, name, locality, settings, .. } = node;
+        let NodeRef { kind, name, locality, settings, bearer, .. } = node;
+        let channel = bearer.over(channel);
         Self { kind, name, locality, channel, settings, caller }
     }
 
