@@ -41,7 +41,7 @@ impl DomainStatusService for DomainAdmin {
     ) -> Result<Response<DomainStatusResponse>, Status> {
         let kind = match self.domain.sequencer.sequencer() {
             Some(sequencer) => Kind::Status(DomainStatusResponseStatus {
-                common_status: Some(self.health.v1(sequencer.domain().uid())),
+                common_status: Some(self.health.v1(sequencer.domain().uid()).await),
                 connected_participants_uid: connected(&sequencer).0,
                 sequencer: Some(sequencer_health(&sequencer)),
                 protocol_version: sequencer.parameters().protocol_version.number(),

@@ -23,6 +23,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     connections::connections,
+    handles::RoleHandles,
     health::Health,
     status::{ToStatus, missing},
 };
@@ -66,8 +67,15 @@ impl DomainService for DomainManagerAdmin {
         &self,
         _request: Request<()>,
     ) -> Result<Response<ServiceAgreementAcceptances>, Status> {
-        // A signature by which a member authenticates is its acceptance; the sequencer does not keep them.
-        Ok(Response::new(ServiceAgreementAcceptances::default()))
+        // A signature by which a participant authenticates itself is its acceptance, and an embedded domain's sequencer
+        // keeps it. A domain manager by itself has no agreement, its sequencers have.
+        let acceptances = match &self.health.role {
+            RoleHandles::Domain(domain) => {
+                domain.sequencer.sequencer().map(|sequencer| sequencer.acceptances())
+            }
+            _ => None,
+        };
+        Ok(Response::new(ServiceAgreementAcceptances { acceptances: acceptances.unwrap_or_default() }))
     }
 
     async fn get_domain_parameters(
@@ -99,7 +107,7 @@ impl DomainManagerStatusService for DomainManagerAdmin {
         let phase = *self.node.phase().borrow();
         let kind = match self.topology.uid() {
             Some(uid) if phase == Phase::Connected => Kind::Status(DomainManagerStatusResponseStatus {
-                common_status: Some(self.health.v1(&uid)),
+                common_status: Some(self.health.v1(&uid).await),
                 protocol_version: self.topology.protocol_version().number(),
             }),
             _ => Kind::Unavailable(NotInitialized { active: true }),

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use cantle_domain_manager::Phase;
+use cantle_domain_manager::{DomainManagerNode, Phase};
 use cantle_proto::{
     health::admin::{
         v0::{
@@ -26,6 +26,7 @@ use cantle_proto::{
         participant_status_service_server::ParticipantStatusService,
     },
 };
+use cantle_sequencer::Sequencer;
 use cantle_store::NodeIdentity;
 use cantle_types::{Clock, ProtocolVersion, UniqueIdentifier};
 use jiff::Timestamp;
@@ -123,7 +124,10 @@ impl Health {
                 }
                 None => Vec::new(),
             },
-            RoleHandles::Mediator(_) => MediatorNodeStatus { domain_id: uid.to_string() }.encode_to_vec(),
+            RoleHandles::Mediator(node) => {
+                let domain_id = node.domain().map(|domain| domain.to_string()).unwrap_or_default();
+                MediatorNodeStatus { domain_id }.encode_to_vec()
+            }
         }
     }
 
@@ -135,6 +139,44 @@ impl Health {
             .collect()
     }
 
+    /// What of the topology is under way: not yet told to a domain, or told and not yet in effect.
+    async fn queues(&self) -> TopologyQueueStatus {
+        let (dispatcher, clients) = match &self.role {
+            RoleHandles::Participant(node) => {
+                let (last, connected) = (self.last_change(), node.list_connected().await);
+                let waiting = connected.iter().map(|domain| {
+                    // What was authorized a moment ago is not counted by the outbox yet.
+                    domain.outbox.pending.max(usize::from(last > domain.outbox.looked))
+                });
+                (waiting.sum(), connected.iter().filter(|domain| domain.awaits_topology).count())
+            }
+            RoleHandles::DomainManager(node) => {
+                (self.not_dispatched(node), usize::from(node.awaits_topology().await))
+            }
+            RoleHandles::Domain(domain) => {
+                (self.not_dispatched(&domain.manager), coming(domain.sequencer.sequencer().as_ref()))
+            }
+            RoleHandles::Sequencer(node) => (0, coming(node.sequencer().as_ref())),
+            RoleHandles::Mediator(node) => (0, usize::from(node.awaits_topology().await)),
+        };
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        TopologyQueueStatus { manager: 0, dispatcher: count(dispatcher), clients: count(clients) }
+    }
+
+    /// When the node last changed its own topology, since it was started.
+    fn last_change(&self) -> Option<Timestamp> {
+        self.topology.manager().and_then(|manager| *manager.changes().borrow())
+    }
+
+    fn not_dispatched(&self, node: &DomainManagerNode) -> usize {
+        if *node.phase().borrow() != Phase::Connected {
+            return 0;
+        }
+        let last = self.last_change();
+        let status = *node.dispatch_status().borrow();
+        status.pending.max(usize::from(last > status.dispatched))
+    }
+
     async fn node_status(&self) -> NodeStatus {
         let response = match self.initialized() {
             None => node_status::Response::NotInitialized(NotInitialized { active: true }),
@@ -144,24 +186,29 @@ impl Health {
                 ports: self.ports(),
                 extra: self.extra(&uid).await,
                 active: true,
-                topology_queues: Some(TopologyQueueStatus::default()),
+                topology_queues: Some(self.queues().await),
                 components: self.components(),
             }),
         };
         NodeStatus { response: Some(response) }
     }
 
-    pub(crate) fn v1(&self, uid: &UniqueIdentifier) -> v1::Status {
+    pub(crate) async fn v1(&self, uid: &UniqueIdentifier) -> v1::Status {
         v1::Status {
             uid: uid.to_string(),
             uptime: Some(self.uptime()),
             ports: self.ports(),
             active: true,
-            topology_queues: Some(TopologyQueueStatus::default()),
+            topology_queues: Some(self.queues().await),
             components: self.components(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+}
+
+/// Changes that the sequencer has sequenced and that are not in effect yet.
+fn coming(sequencer: Option<&Sequencer>) -> usize {
+    usize::from(sequencer.is_some_and(Sequencer::awaits_topology))
 }
 
 #[tonic::async_trait]
@@ -236,7 +283,7 @@ impl ParticipantStatusService for Health {
         let kind = match self.topology.uid() {
             None => Kind::Unavailable(NotInitialized { active: true }),
             Some(uid) => Kind::Status(ParticipantStatusResponseStatus {
-                common_status: Some(self.v1(&uid)),
+                common_status: Some(self.v1(&uid).await),
                 connected_domains: self.connected_domains().await,
                 active: true,
                 supported_protocol_versions: ProtocolVersion::ALL.map(ProtocolVersion::number).to_vec(),

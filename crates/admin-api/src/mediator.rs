@@ -69,9 +69,10 @@ impl MediatorStatusService for MediatorAdmin {
         &self,
         _request: Request<MediatorStatusRequest>,
     ) -> Result<Response<MediatorStatusResponse>, Status> {
+        let own = self.node.identity().borrow().clone();
         let kind = match self.node.domain() {
             Some(domain) => Kind::Status(MediatorStatusResponseStatus {
-                common_status: Some(self.health.v1(domain.uid())),
+                common_status: Some(self.health.v1(&own.unwrap_or_else(|| domain.uid().clone())).await),
                 domain_id: domain.to_string(),
                 protocol_version: self
                     .node

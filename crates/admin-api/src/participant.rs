@@ -61,6 +61,11 @@ impl DomainConnectivityService for ParticipantAdmin {
     ) -> Result<Response<RegisterDomainResponse>, Status> {
         let config = request.into_inner().add.ok_or_else(|| missing("add"))?;
         self.node.register(&config).await.map_err(|error| error.to_status())?;
+        if !config.manual_connect {
+            // The domain stays registered if this fails: it can be connected to later.
+            let alias = alias(&config.domain_alias)?;
+            self.node.connect(&alias).await.map_err(|error| error.to_status())?;
+        }
         Ok(Response::new(RegisterDomainResponse {}))
     }
 

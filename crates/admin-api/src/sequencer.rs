@@ -5,13 +5,15 @@
 use cantle_proto::{
     domain::admin::{
         v0::{
-            InitRequest, InitResponse, SequencerMemberStatus, SequencerPruningStatus, SequencerStatusRequest,
-            SequencerStatusResponse, TopologyBootstrapRequest,
+            DisableMemberRequest, InitRequest, InitResponse, SequencerMemberStatus, SequencerPruningStatus,
+            SequencerSnapshot, SequencerStatusRequest, SequencerStatusResponse, TopologyBootstrapRequest,
+            enterprise_sequencer_administration_service_server::EnterpriseSequencerAdministrationService,
             sequencer_administration_service_server::SequencerAdministrationService,
             sequencer_initialization_service_server::SequencerInitializationService,
             sequencer_status_response::{Kind, SequencerStatusResponseStatus},
             sequencer_status_service_server::SequencerStatusService,
             sequencer_version_service_server::SequencerVersionService,
+            snapshot,
             topology_bootstrap_service_server::TopologyBootstrapService,
         },
         v1,
@@ -20,15 +22,15 @@ use cantle_proto::{
     protocol::v0::{TopologyTransactions, handshake},
 };
 use cantle_protocol::{HandshakeResponse, StaticDomainParameters};
-use cantle_sequencer::{Initialization, Sequencer, SequencerNode};
+use cantle_sequencer::{Initialization, Sequencer, SequencerNode, SequencerStatus, SnapshotError};
 use cantle_topology::{SignedTopologyTransaction, TopologySnapshot};
-use cantle_types::{DomainId, MemberCode};
+use cantle_types::{DomainId, Member, MemberCode};
 use tonic::{Request, Response, Status};
 
 use crate::{
     health::Health,
-    parse::{text, to_timestamp},
-    status::{ToStatus, invalid, missing, unsupported},
+    parse::{text, timestamp, to_timestamp},
+    status::{ToStatus, chain, invalid, missing, unsupported},
 };
 
 /// The services of one sequencer.
@@ -136,20 +138,57 @@ impl SequencerAdministrationService for SequencerAdmin {
         &self,
         _request: Request<()>,
     ) -> Result<Response<SequencerPruningStatus>, Status> {
-        let sequencer = self.running()?;
-        let status = sequencer.status().await.map_err(|error| error.to_status())?;
-        let topology = sequencer.topology();
-        let members = status.members.into_iter().map(|member| SequencerMemberStatus {
-            enabled: topology.is_active(&member.member),
-            member: member.member.to_string(),
-            registered_at: Some(to_timestamp(member.registered)),
-            last_acknowledged: member.acknowledged.map(to_timestamp),
-        });
-        Ok(Response::new(SequencerPruningStatus {
-            now: Some(to_timestamp(status.now)),
-            earliest_event_timestamp: status.earliest_event.map(to_timestamp),
-            members: members.collect(),
-        }))
+        let status = self.running()?.status().await.map_err(|error| error.to_status())?;
+        Ok(Response::new(pruning_status(status)))
+    }
+}
+
+fn pruning_status(status: SequencerStatus) -> SequencerPruningStatus {
+    let members = status.members.into_iter().map(|member| SequencerMemberStatus {
+        enabled: member.enabled,
+        member: member.member.to_string(),
+        registered_at: Some(to_timestamp(member.registered)),
+        last_acknowledged: member.acknowledged.map(to_timestamp),
+    });
+    SequencerPruningStatus {
+        now: Some(to_timestamp(status.now)),
+        earliest_event_timestamp: status.earliest_event.map(to_timestamp),
+        members: members.collect(),
+    }
+}
+
+#[tonic::async_trait]
+impl EnterpriseSequencerAdministrationService for SequencerAdmin {
+    async fn snapshot(
+        &self,
+        request: Request<snapshot::Request>,
+    ) -> Result<Response<snapshot::Response>, Status> {
+        use snapshot::response::Value;
+        let at = request.into_inner().timestamp.ok_or_else(|| missing("timestamp"))?;
+        let at = timestamp("timestamp", &at)?;
+        let value = match self.running()?.snapshot(at).await {
+            Ok(found) => Value::Success(snapshot::Success {
+                state: Some(SequencerSnapshot {
+                    latest_timestamp: Some(to_timestamp(found.latest)),
+                    head_member_counters: found
+                        .heads
+                        .into_iter()
+                        .map(|(member, head)| (member.to_string(), head))
+                        .collect(),
+                    status: Some(pruning_status(found.status)),
+                    additional: None,
+                }),
+            }),
+            Err(SnapshotError::Store(error)) => return Err(error.to_status()),
+            Err(error) => Value::Failure(snapshot::Failure { reason: chain(&error) }),
+        };
+        Ok(Response::new(snapshot::Response { value: Some(value) }))
+    }
+
+    async fn disable_member(&self, request: Request<DisableMemberRequest>) -> Result<Response<()>, Status> {
+        let member: Member = text("member", &request.into_inner().member)?;
+        self.running()?.disable_member(&member).await.map_err(|error| error.to_status())?;
+        Ok(Response::new(()))
     }
 }
 
@@ -191,7 +230,7 @@ impl SequencerStatusService for SequencerAdmin {
             Some(sequencer) => {
                 let (participants, mediators) = connected(&sequencer);
                 Kind::Status(SequencerStatusResponseStatus {
-                    common_status: Some(self.health.v1(sequencer.domain().uid())),
+                    common_status: Some(self.health.v1(sequencer.domain().uid()).await),
                     connected_participants_uid: participants,
                     connected_mediators_uid: mediators,
                     sequencer: Some(sequencer_health(&sequencer)),

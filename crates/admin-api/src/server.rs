@@ -10,6 +10,7 @@ use cantle_proto::{
         domain_initialization_service_server::DomainInitializationServiceServer,
         domain_manager_status_service_server::DomainManagerStatusServiceServer,
         domain_service_server::DomainServiceServer, domain_status_service_server::DomainStatusServiceServer,
+        enterprise_sequencer_administration_service_server::EnterpriseSequencerAdministrationServiceServer,
         enterprise_sequencer_connection_service_server::EnterpriseSequencerConnectionServiceServer as ConnectionServiceServer,
         mediator_initialization_service_server::MediatorInitializationServiceServer,
         mediator_status_service_server::MediatorStatusServiceServer,
@@ -233,6 +234,11 @@ fn routes(handles: AdminHandles, limit: usize) -> Result<Routes, ServeError> {
             routes
                 .add_service(limited!(DomainServiceServer, manager, limit))
                 .add_service(limited!(SequencerAdministrationServiceServer, sequencer.clone(), limit))
+                .add_service(limited!(
+                    EnterpriseSequencerAdministrationServiceServer,
+                    sequencer.clone(),
+                    limit
+                ))
                 .add_service(limited!(SequencerVersionServiceServer, sequencer, limit))
                 .add_service(limited!(
                     DomainStatusServiceServer,
@@ -246,6 +252,7 @@ fn routes(handles: AdminHandles, limit: usize) -> Result<Routes, ServeError> {
                 .add_service(limited!(SequencerInitializationServiceServer, admin.clone(), limit))
                 .add_service(limited!(TopologyBootstrapServiceServer, admin.clone(), limit))
                 .add_service(limited!(SequencerAdministrationServiceServer, admin.clone(), limit))
+                .add_service(limited!(EnterpriseSequencerAdministrationServiceServer, admin.clone(), limit))
                 .add_service(limited!(SequencerVersionServiceServer, admin.clone(), limit))
                 .add_service(limited!(SequencerStatusServiceServer, admin, limit));
         }

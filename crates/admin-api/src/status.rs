@@ -10,7 +10,9 @@ use cantle_identity::{ChangeError, ErrorClass, InitIdError, ReadError};
 use cantle_kms::{KmsError, KmsKeyIdError};
 use cantle_mediator::MediatorError;
 use cantle_participant::{ParticipantError, PingError};
-use cantle_sequencer::{BootstrapError, InitializeError as SequencerInitializeError, SequencerNodeError};
+use cantle_sequencer::{
+    BootstrapError, DisableError, InitializeError as SequencerInitializeError, SequencerNodeError,
+};
 use cantle_store::StoreError;
 use cantle_vault::{
     DeleteError, ExportError, GenerateError, ImportError, KeyDeletionError, RegisterError, SchemeError,
@@ -251,6 +253,17 @@ impl ToStatus for SequencerNodeError {
                 (Code::Unavailable, "SEQUENCER_UNAVAILABLE")
             }
             Self::Bootstrap(_) => (Code::InvalidArgument, "TOPOLOGY_NOT_TAKEN"),
+            _ => (Code::Internal, "SEQUENCER"),
+        }
+    }
+}
+
+impl ToStatus for DisableError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::Unknown(_) => (Code::NotFound, "MEMBER_NOT_FOUND"),
+            Self::Manager(_) => (Code::FailedPrecondition, "MEMBER_NEEDED"),
+            Self::Store(error) => error.codes(),
             _ => (Code::Internal, "SEQUENCER"),
         }
     }

@@ -102,7 +102,10 @@ async fn the_manual_procedure_gives_identity_and_topology() {
     assert_eq!(stores.store_ids, ["Authorized"]);
 
     let owners = TopologyAggregationServiceClient::new(node.channel.clone())
-        .list_key_owners(ListKeyOwnersRequest::default())
+        .list_key_owners(ListKeyOwnersRequest {
+            filter_domain: "Authorized".to_owned(),
+            ..ListKeyOwnersRequest::default()
+        })
         .await
         .unwrap()
         .into_inner()
