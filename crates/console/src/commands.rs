@@ -14,6 +14,7 @@ mod parties;
 mod ping;
 mod renew;
 mod rotation;
+mod sequencer_administration;
 mod sequencer_connection;
 mod service;
 mod setup;
@@ -40,6 +41,7 @@ pub(crate) const ALL: &[&[Spec]] = &[
     topology_list::COMMANDS,
     setup::COMMANDS,
     initialization::COMMANDS,
+    sequencer_administration::COMMANDS,
     mediator::COMMANDS,
     sequencer_connection::COMMANDS,
     service::COMMANDS,

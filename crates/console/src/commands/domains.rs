@@ -10,7 +10,7 @@ use cantle_proto::participant::admin::v0 as wire;
 use cantle_proto::participant::admin::v0::domain_connectivity_service_client::DomainConnectivityServiceClient;
 
 use super::MAX_ANSWER;
-use super::everywhere::synchronize_topology;
+use super::health::synchronize;
 use super::identity::{find_identity, identity};
 use super::topology_list::is_active_on;
 use crate::command::{Call, Default, Kinds, Param, Spec, Style, node_of, optional, required};
@@ -101,7 +101,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         style: Style::Command,
         params: &[required("config", "DomainConnectionConfig")],
         run: |call| register(call, call.value("config")).map(|()| Data::None),
-        doc: "Registers a domain without connecting to it.",
+        doc: "Registers a domain; connects to it unless manualConnect is set, and leaves it registered if that fails.",
     },
     Spec {
         path: "domains.modify",
@@ -285,14 +285,6 @@ pub(super) const COMMANDS: &[Spec] = &[
 
 fn client(call: &Call<'_>) -> DomainConnectivityServiceClient<Channel> {
     DomainConnectivityServiceClient::new(call.node.channel.clone()).max_decoding_message_size(MAX_ANSWER)
-}
-
-/// Waits for topology to spread over the console's nodes, if asked to.
-fn synchronize(call: &Call<'_>) -> Result<(), Failure> {
-    match call.wait_for("synchronize")? {
-        Some(timeout) => synchronize_topology(call.spec.path, &call.node.caller, timeout),
-        None => Ok(()),
-    }
 }
 
 fn register(call: &Call<'_>, config: &Data) -> Result<(), Failure> {

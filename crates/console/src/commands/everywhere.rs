@@ -1,13 +1,13 @@
-//! Commands about all nodes of the console: `health`, `utils`.
+//! Commands about all nodes of the console: `health`, `utils`, and `help` where it is about a node.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::health::{PAUSE, queues_idle, status_of};
-use crate::command::{Bound, Default, Signature, node_of, optional, required};
+use crate::command::{Bound, Default, Group, Signature, help_about, node_of, optional, required};
 use crate::failure::Failure;
 use crate::node::{Caller, Node};
-use crate::value::{Data, Function, Record, record};
+use crate::value::{Data, Function, Record, files, record};
 
 /// Waits until no node of the console has topology transactions under way. Nodes that do not answer are left out.
 pub(super) fn synchronize_topology(
@@ -120,8 +120,48 @@ fn dump(nodes: &[Arc<Node>], bound: &Bound<'_>) -> Result<Data, Failure> {
     files.collect::<Result<Vec<_>, _>>().map(Data::list)
 }
 
-/// What is there beside the nodes: `health` and `utils`.
-pub(crate) fn top_level(nodes: &[Arc<Node>]) -> Vec<(&'static str, Data)> {
+/// `help(subject)`: a node by its name or itself, a group of commands, a command; without a subject about the console.
+fn help(named: Vec<(String, Data)>, general: &'static str) -> Function {
+    const SIGNATURE: &str = "help(subject: node, or the name of a node or command)";
+    Function::new(SIGNATURE, move |args| {
+        let text = match (args.positional.as_slice(), args.named.as_slice()) {
+            ([], []) => general.to_owned(),
+            ([Data::Text(name)], []) => match named.iter().find(|(known, _)| **known == **name) {
+                Some((_, Data::Object(node))) => node.help().unwrap_or_default(),
+                _ => help_about(name)?,
+            },
+            ([Data::Object(subject)], []) => subject
+                .help()
+                .unwrap_or_else(|| format!("{}: {}", subject.kind(), subject.attr_names().join(", "))),
+            _ => return Err(Failure::value(format!("help is about a node or a command\n  {SIGNATURE}"))),
+        };
+        crate::session::print_text(&text);
+        Ok(Data::None)
+    })
+    .bare()
+}
+
+/// `utils.write_to_file` and `utils.read_byte_string_from_file`.
+fn byte_files(utils: Function) -> Function {
+    const WRITE: &str = "utils.write_to_file(data: bytes, fileName: text)";
+    const READ: &str = "utils.read_byte_string_from_file(fileName: text)";
+    let write = Function::new(WRITE, |args| match args.positional.as_slice() {
+        [Data::Bytes(bytes), Data::Text(path)] => files::write_file(path, bytes).map(|()| Data::None),
+        _ => Err(Failure::value(format!("write_to_file takes bytes and a file name\n  {WRITE}"))),
+    });
+    let read = Function::new(READ, |args| match args.one(READ, "fileName")? {
+        Data::Text(path) => files::read_file(path).map(Data::bytes),
+        other => Err(Failure::value(format!("a file name is a text, found: {}", other.kind()))),
+    });
+    utils.with("write_to_file", Data::object(write)).with("read_byte_string_from_file", Data::object(read))
+}
+
+/// What is there beside the nodes: `health`, `utils` and `help`, which knows the nodes by their names.
+pub(crate) fn top_level(
+    named: &[(String, Arc<Node>)],
+    general_help: &'static str,
+) -> Vec<(&'static str, Data)> {
+    let nodes: Vec<Arc<Node>> = named.iter().map(|(_, node)| Arc::clone(node)).collect();
     let Some(caller) = nodes.first().map(|node| Arc::clone(&node.caller)) else { return Vec::new() };
     let (for_sync, for_retry) = (Arc::clone(&caller), caller);
     let sync = Function::taking(SYNCHRONIZE, move |bound| {
@@ -129,14 +169,19 @@ pub(crate) fn top_level(nodes: &[Arc<Node>]) -> Vec<(&'static str, Data)> {
         synchronize_topology(SYNCHRONIZE.path, &for_sync, timeout).map(|()| Data::None)
     });
     let retry = Function::taking(RETRY, move |bound| retry_until_true(&for_retry, bound));
-    let (for_status, for_dump) = (nodes.to_vec(), nodes.to_vec());
+    let (for_status, for_dump) = (nodes.clone(), nodes);
     let all_status = Function::new("health.status", move |_| status(&for_status));
     let all_dump = Function::taking(DUMP, move |bound| dump(&for_dump, bound));
     let utils = Function::holder("utils")
         .with("synchronize_topology", Data::object(sync.bare()))
         .with("retry_until_true", Data::object(retry));
+    let groups = named.iter().map(|(name, node)| (name.clone(), Data::object(Group::root(Arc::clone(node)))));
     let health = Function::holder("health")
         .with("status", Data::object(all_status.bare()))
         .with("dump", Data::object(all_dump));
-    vec![("utils", Data::object(utils)), ("health", Data::object(health))]
+    vec![
+        ("utils", Data::object(byte_files(utils))),
+        ("health", Data::object(health)),
+        ("help", Data::object(help(groups.collect(), general_help))),
+    ]
 }

@@ -7,6 +7,7 @@ use cantle_proto::health::admin::v0 as wire;
 use cantle_proto::health::admin::v0::status_service_client::StatusServiceClient;
 
 use super::MAX_ANSWER;
+use super::everywhere::synchronize_topology;
 use super::identity::find_identity;
 use crate::command::{Call, Default, Kinds, Spec, Style, optional, required};
 use crate::failure::Failure;
@@ -178,10 +179,10 @@ pub(super) fn queues_idle(status: &wire::node_status::Status) -> bool {
         .is_none_or(|queues| queues.manager == 0 && queues.dispatcher == 0 && queues.clients == 0)
 }
 
-/// Waits until no topology transaction of the node is under way; not when `synchronize` is `None`.
+/// Waits until no topology transaction is under way on any node of the console; not when `synchronize` is `None`.
 pub(super) fn synchronize(call: &Call<'_>) -> Result<(), Failure> {
     match call.wait_for("synchronize")? {
-        Some(timeout) => await_idle(call, timeout),
+        Some(timeout) => synchronize_topology(call.spec.path, &call.node.caller, timeout),
         None => Ok(()),
     }
 }

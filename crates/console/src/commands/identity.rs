@@ -7,7 +7,7 @@ use cantle_types::{MemberCode, UniqueIdentifier};
 use crate::command::{Call, Kinds, Spec, Style, node_of, required};
 use crate::failure::Failure;
 use crate::node::NodeKind;
-use crate::value::{Data, domain_id, member_id, participant_id, uid_data};
+use crate::value::{Data, domain_id, ids, member_id, participant_id, uid_data};
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec {
@@ -41,6 +41,14 @@ pub(super) const COMMANDS: &[Spec] = &[
         params: &[],
         run: |call| identity(call).map(|uid| uid_data(&uid)),
         doc: "The unique identifier of the node; an error before it has one.",
+    },
+    Spec {
+        path: "adminParty",
+        kinds: Kinds::PARTICIPANT,
+        style: Style::Property,
+        params: &[],
+        run: |call| identity(call).map(|uid| ids::party_id(&uid)),
+        doc: "The party of the participant's administrator.",
     },
     Spec {
         path: "start",
@@ -102,6 +110,22 @@ pub(super) fn identity_of(call: &Call<'_>, name: &str, kinds: Kinds) -> Result<U
         return identity(&call.at(&node));
     }
     call.uid(name)
+}
+
+/// Several of them.
+pub(super) fn identities_of(
+    call: &Call<'_>,
+    name: &str,
+    kinds: Kinds,
+) -> Result<Vec<UniqueIdentifier>, Failure> {
+    let one = |data: &Data| match node_of(data) {
+        Some(node) if kinds.contains(node.kind) => identity(&call.at(&node)),
+        Some(node) => {
+            Err(call.refuse(name, format!("has {}, which is {}", node.name, node.kind.described())))
+        }
+        None => ids::unique_identifier(data).map_err(|failure| call.refuse(name, failure.to_string())),
+    };
+    call.items(name).iter().map(one).collect()
 }
 
 fn init_id(call: &Call<'_>) -> Result<Data, Failure> {

@@ -1,11 +1,10 @@
-//! `initialization` and `pruning` of a sequencer.
+//! `initialization` of a sequencer.
 //!
 //! Source: <https://docs.daml.com/2.10.0/canton/usermanual/manage_domain_entities.html>.
 
 use crate::node::Channel;
 use cantle_proto::crypto::v0 as crypto;
 use cantle_proto::domain::admin::v0 as wire;
-use cantle_proto::domain::admin::v0::sequencer_administration_service_client::SequencerAdministrationServiceClient;
 use cantle_proto::domain::admin::v0::sequencer_initialization_service_client::SequencerInitializationServiceClient;
 use cantle_proto::domain::admin::v0::topology_bootstrap_service_client::TopologyBootstrapServiceClient;
 use cantle_proto::domain::admin::v1;
@@ -19,9 +18,8 @@ use crate::failure::Failure;
 use crate::node::Node;
 use crate::value::parameters::StaticParameters;
 use crate::value::snapshot::Snapshot;
-use crate::value::time::time_data;
 use crate::value::transactions::Transactions;
-use crate::value::{Data, Record, ids, public_key};
+use crate::value::{Data, Record, public_key};
 
 pub(super) const COMMANDS: &[Spec] = &[
     Spec {
@@ -66,14 +64,6 @@ pub(super) const COMMANDS: &[Spec] = &[
         params: &[required("topologySnapshot", "StoredTopologyTransactions")],
         run: |call| bootstrap_topology(call, topology(call, "topologySnapshot")?).map(|()| Data::None),
         doc: "Sequences a domain's first topology as its first message.",
-    },
-    Spec {
-        path: "pruning.status",
-        kinds: Kinds::SEQUENCING,
-        style: Style::Command,
-        params: &[],
-        run: pruning_status,
-        doc: "The members that the sequencer knows, and how far each has read.",
     },
 ];
 
@@ -135,25 +125,4 @@ pub(super) fn topology(call: &Call<'_>, name: &str) -> Result<protocol::Topology
     Transactions::from_data(call.value(name))
         .map(|transactions| transactions.wire())
         .map_err(|failure| call.refuse(name, failure.to_string()))
-}
-
-fn pruning_status(call: &Call<'_>) -> Result<Data, Failure> {
-    let mut client = SequencerAdministrationServiceClient::new(call.node.channel.clone())
-        .max_decoding_message_size(MAX_ANSWER);
-    let status = call.ask(client.pruning_status(()))?;
-    let members = status.members.into_iter().map(|member| {
-        let fields = vec![
-            ("member", ids::member_data(&member.member)),
-            ("registeredAt", time_data(member.registered_at)),
-            ("lastAcknowledged", time_data(member.last_acknowledged)),
-            ("isEnabled", Data::Bool(member.enabled)),
-        ];
-        Data::object(Record::new("SequencerMemberStatus", fields))
-    });
-    let fields = vec![
-        ("now", time_data(status.now)),
-        ("lowerBound", time_data(status.earliest_event_timestamp)),
-        ("members", Data::list(members.collect())),
-    ];
-    Ok(Data::object(Record::new("SequencerPruningStatus", fields)))
 }

@@ -11,6 +11,7 @@ use cantle_proto::protocol::v2::DynamicDomainParameters;
 use cantle_proto::topology::admin::v0 as topology;
 
 use super::MAX_ANSWER;
+use super::everywhere::synchronize_topology;
 use super::health::{PAUSE, synchronize};
 use super::identity::{identity, identity_of};
 use super::topology_authorize::{ADD, change_parameters, changing, permission, trust_level, write_client};
@@ -22,7 +23,7 @@ use crate::command::{Call, Default, Kinds, Param, Spec, Style, optional, require
 use crate::failure::Failure;
 use crate::value::parameters::StaticParameters;
 use crate::value::time::time_data;
-use crate::value::{Data, Record, duration, mapping, parameters};
+use crate::value::{Data, Record, duration, ids, parameters};
 
 const FORCE: Param = optional("force", "bool", Default::False);
 
@@ -249,7 +250,7 @@ fn agreements(call: &Call<'_>) -> Result<Data, Failure> {
     let acceptances = answer.acceptances.into_iter().map(|acceptance| {
         let fields = vec![
             ("agreementId", Data::text(acceptance.agreement_id)),
-            ("participantId", mapping::participant(&acceptance.participant_id)),
+            ("participantId", ids::member_data(&acceptance.participant_id)),
             ("timestamp", time_data(acceptance.timestamp)),
         ];
         Data::object(Record::new("ServiceAgreementAcceptance", fields))
@@ -284,7 +285,9 @@ fn current(call: &Call<'_>) -> Result<DynamicDomainParameters, Failure> {
 
 fn set(call: &Call<'_>, new: DynamicDomainParameters, force: bool) -> Result<Data, Failure> {
     let version = i64::from(static_parameters(call)?.protocol_version());
-    change_parameters(call, identity(call)?.to_string(), new, version, force).map(|_| Data::None)
+    change_parameters(call, identity(call)?.to_string(), new, version, force)?;
+    let caller = &call.node.caller;
+    synchronize_topology(call.spec.path, caller, caller.deadline).map(|()| Data::None)
 }
 
 fn change(call: &Call<'_>, change: impl FnOnce(&mut DynamicDomainParameters)) -> Result<Data, Failure> {

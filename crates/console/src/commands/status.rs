@@ -39,7 +39,12 @@ impl Report {
     }
 
     fn data(self) -> Data {
-        Data::object(Record::shown("NodeStatus", self.lines.join("\n"), self.fields).callable())
+        let (text, mut fields) = (self.lines.join("\n"), self.fields);
+        // As Canton has it: the status of its kind within the answer, and its fields without that step, too.
+        let success = Data::object(Record::shown("Status", text.clone(), fields.clone()));
+        fields.push(("successOption", Data::option(Some(success.clone()))));
+        fields.push(("trySuccess", success));
+        Data::object(Record::shown("NodeStatus", text, fields).callable())
     }
 }
 

@@ -1,7 +1,7 @@
 //! `topology.*.authorize`: topology transactions that the node signs and adds.
 //!
-//! The node answers when the transaction is in its own store; `synchronize` then waits, as Canton does, until the node has no topology
-//! transactions under way to domains.
+//! The node answers when the transaction is in its own store; `synchronize` then waits, as Canton does, until no node of the
+//! console has topology transactions under way.
 
 use crate::node::Channel;
 use cantle_proto::crypto::v0 as crypto;

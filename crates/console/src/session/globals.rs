@@ -135,8 +135,7 @@ pub(super) fn set_nodes(module: &Module<'_>, nodes: &[(String, Arc<Node>)]) {
             set(kind.as_str(), only);
         }
     }
-    let all: Vec<Arc<Node>> = nodes.iter().map(|(_, node)| Arc::clone(node)).collect();
-    for (name, data) in crate::commands::top_level(&all) {
+    for (name, data) in crate::commands::top_level(nodes, GENERAL) {
         set(name, &data);
     }
     // Last, so that a node's own name comes before all others.

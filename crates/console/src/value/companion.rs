@@ -23,6 +23,7 @@ const ENUMERATIONS: &[(&str, &[&str])] = &[
         &["EciesP256HkdfHmacSha256Aes128Gcm", "EciesP256HmacSha256Aes128Cbc", "Rsa2048OaepSha256"],
     ),
     ("TimeQuery", &["HeadState"]),
+    ("Level", &["ERROR", "WARN", "INFO", "DEBUG", "TRACE", "OFF"]),
     ("CryptoKeyFormat", &["Tink", "Der", "Raw", "Symbolic"]),
 ];
 

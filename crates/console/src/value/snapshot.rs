@@ -13,6 +13,10 @@ use crate::failure::Failure;
 pub(crate) struct Snapshot(wire::SequencerSnapshot);
 
 impl Snapshot {
+    pub(crate) fn new(snapshot: wire::SequencerSnapshot) -> Self {
+        Self(snapshot)
+    }
+
     pub(crate) fn wire(&self) -> wire::SequencerSnapshot {
         self.0.clone()
     }
@@ -21,7 +25,7 @@ impl Snapshot {
         cantle_proto::versioned::wrap(&self.0.encode_to_vec(), 0)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Data, Failure> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Data, Failure> {
         let unreadable = || Failure::value("these bytes are no snapshot of a sequencer");
         let (inner, version) = cantle_proto::versioned::unwrap(bytes).map_err(|_| unreadable())?;
         let snapshot = wire::SequencerSnapshot::decode(inner.as_slice()).map_err(|_| unreadable())?;

@@ -107,6 +107,19 @@ fn a_ping_takes_its_time_or_fails() {
     assert!(setup.asked()[0].contains("timeout_milliseconds: 5000"), "{:?}", setup.asked());
     let error = setup.run("participant1.health.ping(\"nobody::1220aa\")").unwrap_err();
     assert!(error.cause.contains("unable to ping nobody::1220aa within 20 s"), "{error}");
+    setup.forget();
+    setup
+        .run("participant1.testing.bong(Set(\"participant2::1220aa\", \"participant3::1220bb\"), validators = Set(\"participant4::1220cc\"), levels = 1)\nassert(participant1.testing.maybe_bong(Set(\"nobody::1220aa\")).isEmpty)")
+        .unwrap();
+    let asked = setup.asked();
+    for text in [
+        r#"target_parties: ["participant2::1220aa", "participant3::1220bb"], validators: ["participant4::1220cc"]"#,
+        "levels: 1, grace_period_milliseconds: 1000",
+    ] {
+        assert!(asked[0].contains(text), "{asked:?}");
+    }
+    let error = setup.run("participant1.testing.bong(Set(3))").unwrap_err();
+    assert!(error.cause.contains("targets"), "{error}");
 }
 
 #[test]

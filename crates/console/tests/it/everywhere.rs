@@ -50,15 +50,41 @@ fn every_node_is_dumped_to_a_file_of_its_own() {
 }
 
 #[test]
+fn bytes_are_written_and_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut setup = network(&[(NodeKind::Participant, "participant1")]);
+    let script = format!(
+        r#"
+val path = {:?}
+val key = participant1.keys.secret.generate_signing_key("k")
+val bytes = participant1.keys.public.download(key.fingerprint)
+utils.write_to_file(bytes, path)
+assert(utils.read_byte_string_from_file(path) == bytes)
+assert(BinaryFileUtil.tryReadByteStringFromFile(path) == bytes)
+"#,
+        folder.path().join("key.bin").display().to_string()
+    );
+    setup.run(&script).unwrap();
+    let error = setup.run("utils.write_to_file(\"path\", \"path\")").unwrap_err();
+    assert!(error.cause.contains("takes bytes and a file name"), "{error}");
+}
+
+#[test]
 fn help_is_there_for_names_nodes_and_commands() {
     let mut setup = network(&[(NodeKind::Sequencer, "sequencer1"), (NodeKind::Participant, "participant1")]);
     let shown = setup.lines(&[
         "help(\"keys.secret.rotate_node_key\")",
         "help(\"bootstrap_domain\")",
+        "help(sequencer1.initialization)",
+        "help(3)",
         "participant1.domains.help(\"reconnect\")",
         "sequencer1.initialization.help",
         "participant1.domains.help(\"recnnect\")",
         "help(\"nothing.like.it\")",
     ]);
     insta::assert_snapshot!(shown);
+    let node = setup.lines(&["help(\"sequencer1\")"]);
+    assert!(node.starts_with("sequencer1 (sequencer)\n  name\n"), "{node}");
+    assert!(node.contains("\n  sequencer.disable_member(member: Member)\n"), "{node}");
+    assert!(!node.contains("domains.reconnect"), "{node}");
 }

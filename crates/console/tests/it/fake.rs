@@ -178,6 +178,7 @@ impl Fake {
             domain_manager_status_service_server::DomainManagerStatusServiceServer,
             domain_service_server::DomainServiceServer,
             domain_status_service_server::DomainStatusServiceServer,
+            enterprise_sequencer_administration_service_server::EnterpriseSequencerAdministrationServiceServer,
             enterprise_sequencer_connection_service_server::EnterpriseSequencerConnectionServiceServer,
             mediator_initialization_service_server::MediatorInitializationServiceServer,
             mediator_status_service_server::MediatorStatusServiceServer,
@@ -215,6 +216,7 @@ impl Fake {
             .add_service(PingServiceServer::new(fake()))
             .add_service(DomainInitializationServiceServer::new(fake()))
             .add_service(DomainServiceServer::new(fake()))
+            .add_service(EnterpriseSequencerAdministrationServiceServer::new(fake()))
             .add_service(DomainStatusServiceServer::new(fake()))
             .add_service(DomainManagerStatusServiceServer::new(fake()))
             .add_service(SequencerStatusServiceServer::new(fake()))

@@ -106,10 +106,40 @@ fn a_key_is_awaited_in_the_domain() {
 }
 
 #[test]
+fn a_sequencer_gives_its_state_and_disables_members() {
+    let mut setup = distributed();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("snapshot.bin").display().to_string();
+    let printed = setup
+        .run(&format!(
+            r#"
+val snapshot = sequencer1.sequencer.snapshot(sequencer1.pruning.status().lowerBound)
+snapshot.writeToFile({path:?})
+assert(SequencerSnapshot.tryReadFromFile({path:?}) == snapshot)
+println(snapshot)
+sequencer1.sequencer.disable_member(ParticipantId.tryFromProtoPrimitive("PAR::p::1220dd"))
+"#
+        ))
+        .unwrap();
+    assert_eq!(printed, "SequencerSnapshot(lastTs = \"2023-11-14T22:13:20Z\", members = 1)\n");
+    let asked = setup.asked();
+    assert!(
+        asked.last().unwrap().contains("DisableMemberRequest { member: \"PAR::p::1220dd\" }"),
+        "{asked:?}"
+    );
+    let error = setup.run("sequencer1.sequencer.snapshot(\"2030-01-01T00:00:00Z\")").unwrap_err();
+    assert!(error.cause.contains("sequencer1 gave no snapshot: it is too early"), "{error}");
+    let error = setup.run("sequencer1.sequencer.disable_member(\"p::1220dd\")").unwrap_err();
+    assert!(error.cause.contains("member"), "{error}");
+}
+
+#[test]
 fn a_sequencer_tells_its_members() {
     let mut setup = distributed();
     let printed = setup.run("val status = sequencer1.pruning.status()\nprintln(status.members.map(_.member).head, status.lowerBound)").unwrap();
     assert_eq!(printed, "MED::mydomain::1220dd 2023-11-14T22:13:20Z\n");
+    let printed = setup.run("println(sequencer1.sequencer.pruning.status() == status)").unwrap();
+    assert_eq!(printed, "true\n");
     let printed = setup.run("println(manager.testing.fetch_domain_time(), participant1.testing.await_domain_time(\"2024-01-01T00:00:00Z\", \"mydomain::1220dd\"))").unwrap();
     assert_eq!(printed, "2023-11-14T22:13:20.000001Z None\n");
 }

@@ -37,10 +37,16 @@ assert(status.isActive && status.isInitialized && status.connectedDomains.head._
 assert(status.supportedProtocolVersions == Seq(5, 7) && status.components.last.state == "Degraded")
 assert(sequencer1.health.status.admin.acceptsAdminChanges && sequencer1.health.status.connectedMediators.size == 1)
 assert(mydomain.health.status.sequencer.isActive && mydomain.health.status.protocolVersion == 7)
+assert(status.successOption.nonEmpty && status.trySuccess.uid == status.uid)
+assert(participant1.adminParty == PartyId(participant1.id.uid))
+participant1.health.set_log_level(Level.DEBUG)
 assert(participant1.is_initialized && participant1.is_running && participant1.health.active())
 "#,
         )
         .unwrap();
+    let asked = setup.asked();
+    let level = "participant1: SetLogLevel SetLogLevelRequest { level: \"DEBUG\" }";
+    assert!(asked.iter().any(|asked| asked == level), "{asked:?}");
 }
 
 #[test]

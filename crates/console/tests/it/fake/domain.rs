@@ -149,6 +149,35 @@ impl wire::sequencer_administration_service_server::SequencerAdministrationServi
 }
 
 #[tonic::async_trait]
+impl wire::enterprise_sequencer_administration_service_server::EnterpriseSequencerAdministrationService
+    for Fake
+{
+    async fn snapshot(&self, request: Request<wire::snapshot::Request>) -> Answer<wire::snapshot::Response> {
+        let request = request.into_inner();
+        self.record("Snapshot", &request);
+        use wire::snapshot::response::Value;
+        let is_past = request.timestamp.as_ref().is_some_and(|time| time.seconds < 1_700_000_060);
+        let value = if is_past {
+            let state = wire::SequencerSnapshot {
+                latest_timestamp: request.timestamp,
+                head_member_counters: [("MED::mydomain::1220dd".to_owned(), 7)].into(),
+                status: None,
+                additional: None,
+            };
+            Value::Success(wire::snapshot::Success { state: Some(state) })
+        } else {
+            Value::Failure(wire::snapshot::Failure { reason: "it is too early".to_owned() })
+        };
+        Ok(Response::new(wire::snapshot::Response { value: Some(value) }))
+    }
+
+    async fn disable_member(&self, request: Request<wire::DisableMemberRequest>) -> Answer<()> {
+        self.record("DisableMember", request.into_inner());
+        Ok(Response::new(()))
+    }
+}
+
+#[tonic::async_trait]
 impl api::domain_time_service_server::DomainTimeService for Fake {
     async fn fetch_time(&self, request: Request<api::FetchTimeRequest>) -> Answer<api::FetchTimeResponse> {
         self.record("FetchTime", request.into_inner());

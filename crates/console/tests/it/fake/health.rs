@@ -33,8 +33,14 @@ impl health::status_service_server::StatusService for Fake {
         ];
         Ok(Response::new(tokio_stream::iter(chunks)))
     }
+    async fn set_log_level(
+        &self,
+        request: Request<health::SetLogLevelRequest>,
+    ) -> Answer<health::SetLogLevelResponse> {
+        self.record("SetLogLevel", request.into_inner());
+        Ok(Response::new(health::SetLogLevelResponse {}))
+    }
     refused! {
-        set_log_level(health::SetLogLevelRequest) -> health::SetLogLevelResponse;
         get_last_errors(health::GetLastErrorsRequest) -> health::GetLastErrorsResponse;
         get_error_trace(health::GetLastErrorTraceRequest) -> health::GetLastErrorTraceResponse;
     }
