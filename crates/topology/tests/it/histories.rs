@@ -180,8 +180,38 @@ fn verdict(outcome: &Outcome) -> Verdict {
     }
 }
 
+/// Which keys are offered for a claim that somebody would make now, and that each of them may sign it.
+fn compare_choice(view: &TopologyView, model: &Model, claim: &Claim) -> Result<(), TestCaseError> {
+    let mapping = mapping(claim);
+    let id = "choice".parse().unwrap();
+    let add = TopologyTransaction::new(TopologyChangeOp::Add, id, mapping.clone(), VERSION).unwrap();
+    let offered = view.state().signing_keys_for(&mapping);
+    for signer in KEYS {
+        let signer_key = private(signer);
+        let key = signer_key.fingerprint();
+        let times = offered.iter().filter(|offered| *offered == key).count();
+        prop_assert_eq!(times, usize::from(model.would_sign(claim, signer)), "{} for {:?}", signer, claim);
+        prop_assert!(times == 0 || view.state().is_authorized(&add, key), "{} for {:?}", signer, claim);
+    }
+    Ok(())
+}
+
 fn compare(view: &TopologyView, model: &Model) -> Result<(), TestCaseError> {
     prop_assert_eq!(view.state().len(), model.active().len());
+    for namespace in [1, 2] {
+        let uid = (namespace, "p");
+        for claim in [
+            Claim::Namespace { namespace, target: namespace, root: true },
+            Claim::Namespace { namespace, target: 3, root: true },
+            Claim::Namespace { namespace, target: 3, root: false },
+            Claim::Identifier { uid, target: 3 },
+            Claim::Key { owner: uid, key: 3 },
+            Claim::Mediator { side: RequestSide::Both, mediator: uid },
+            Claim::Mediator { side: RequestSide::To, mediator: uid },
+        ] {
+            compare_choice(view, model, &claim)?;
+        }
+    }
     for (namespace, identifier) in [(1, "p"), (2, "p"), (1, "domain"), (2, "domain")] {
         let uid = (namespace, identifier);
         let participant = ParticipantId::new(uid_of(uid));

@@ -136,6 +136,17 @@ impl Model {
         authorized.map(|(element, _)| self.elements[*element].clone()).collect()
     }
 
+    /// Whether a manager would choose a key for a new claim: for delegations it takes none but those of the root's level.
+    pub(super) fn would_sign(&self, claim: &Claim, signer: u8) -> bool {
+        match *claim {
+            Claim::Namespace { namespace, target, .. } => {
+                self.level(namespace, signer) == Some(true) || (namespace == target && target == signer)
+            }
+            Claim::Identifier { uid, .. } => self.level(uid.0, signer) == Some(true),
+            _ => self.may_sign(claim, signer, false),
+        }
+    }
+
     fn may_sign(&self, claim: &Claim, signer: u8, removal: bool) -> bool {
         let sided = |side: RequestSide, from: Uid, to: Uid| {
             (side == RequestSide::To || self.is_valid_for(from, signer))
