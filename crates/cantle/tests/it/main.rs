@@ -15,6 +15,7 @@ mod monitoring;
 mod orphans;
 mod postgres;
 mod pregenerated;
+mod procedures;
 mod providers;
 mod regions;
 mod rotation;

@@ -6,6 +6,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use cantle_testkit::{POSTGRES_PASSWORD, POSTGRES_USER, Process, write_private};
 
+use crate::procedures::{self, transcript::Keys};
 use crate::support::{SIX, SOON, Workplace, count_keys};
 
 type Cluster = Arc<cantle_testkit::PostgresCluster>;
@@ -186,4 +187,35 @@ async fn killed_at_any_moment_a_node_in_postgresql_has_one_identity_and_no_key_i
         format!("{}, storage.config.properties.currentSchema = r{round}", hikari(&cluster, "crashes"))
     };
     crate::crash::tell(&crate::crash::run(rounds, Some(&storage)).await);
+}
+
+/// A database for each node of a procedure, and the storage that names it.
+async fn storages(procedure: &str) -> (Cluster, impl Fn(&str) -> String) {
+    let cluster = cantle_testkit::PostgresCluster::shared();
+    for node in ["manager", "sequencer1", "mediator1", "mediator2", "mydomain", "participant1"] {
+        cluster.create_database(&format!("{procedure}_{node}")).await;
+    }
+    let (of_nodes, procedure) = (Arc::clone(&cluster), procedure.to_owned());
+    (cluster, move |node: &str| hikari(&of_nodes, &format!("{procedure}_{node}")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn an_embedded_domain_is_initialized_by_hand_on_postgresql() {
+    let (_cluster, storage) = storages("embedded").await;
+    procedures::embedded(Keys::Registered, storage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_distributed_domain_is_founded_from_one_console_on_postgresql() {
+    let (_cluster, storage) = storages("one_console").await;
+    procedures::from_one_console(Keys::Generated, storage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_distributed_domain_is_founded_from_separate_consoles_on_postgresql() {
+    let (_cluster, storage) = storages("separate").await;
+    procedures::separate(Keys::Registered, storage).await;
 }
