@@ -25,12 +25,12 @@ pub struct TokenVerifier(Kind);
 #[derive(Debug)]
 enum Kind {
     Key(Key),
-    Keys(KeySet),
+    Keys(Box<KeySet>),
 }
 
 /// A key with the one algorithm that it is for.
 pub(super) enum Key {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     /// PKCS #1.
     Rsa(Vec<u8>),
     RsaParts(signature::RsaPublicKeyComponents<Vec<u8>>),
@@ -43,7 +43,7 @@ impl TokenVerifier {
     /// HMAC-SHA256 with a shared secret; for tests.
     #[must_use]
     pub fn unsafe_hmac256(secret: &str) -> Self {
-        Self(Kind::Key(Key::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))))
+        Self(Kind::Key(Key::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())))))
     }
 
     /// RSA with SHA-256, by the key of a certificate.
@@ -77,7 +77,7 @@ impl TokenVerifier {
     /// # Errors
     /// [`AuthorizationSetupError`]: a text that is no URL of HTTP or HTTPS.
     pub fn jwks(url: &str) -> Result<Self, AuthorizationSetupError> {
-        Ok(Self(Kind::Keys(KeySet::new(url)?)))
+        Ok(Self(Kind::Keys(Box::new(KeySet::new(url)?))))
     }
 
     fn of_certificate(

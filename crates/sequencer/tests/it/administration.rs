@@ -76,8 +76,8 @@ async fn a_snapshot_has_the_last_counter_of_each_member_at_its_time() {
             snapshot.heads.iter().find(|(member, _)| *member == keyed.member).map(|(_, head)| *head)
         };
         assert_eq!(head(two), Some(event.content().counter().get()));
-        let expected = of_one.iter().filter(|event| event.content().timestamp().to_timestamp() <= at);
-        assert_eq!(head(one), expected.last().map(|event| event.content().counter().get()));
+        let mut expected = of_one.iter().filter(|event| event.content().timestamp().to_timestamp() <= at);
+        assert_eq!(head(one), expected.next_back().map(|event| event.content().counter().get()));
     }
     let late = world.now().to_timestamp().checked_add(Duration::from_secs(60)).unwrap();
     assert!(matches!(sequencer.snapshot(late).await, Err(SnapshotError::TooLate { .. })));

@@ -6,8 +6,8 @@ use cantle_proto::cantle::admin::v1::{
     CancelKeyDeletionRequest, ListKeysRequest, ScheduleKeyDeletionRequest,
     key_service_client::KeyServiceClient,
 };
+use cantle_transport::AuthorizedChannel;
 use serde_json::json;
-use tonic::transport::Channel;
 
 use crate::{
     cli::{Global, Remote},
@@ -64,7 +64,7 @@ async fn owner(
     fingerprint: &str,
     remote: &Remote,
     global: &Global,
-) -> Result<(String, KeyServiceClient<Channel>), Failure> {
+) -> Result<(String, KeyServiceClient<AuthorizedChannel>), Failure> {
     for target in remote::targets(remote, global)? {
         let channel = remote::connect(&target).await?;
         let mut keys = KeyServiceClient::new(channel);

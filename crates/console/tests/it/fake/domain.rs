@@ -154,7 +154,7 @@ impl wire::enterprise_sequencer_administration_service_server::EnterpriseSequenc
 {
     async fn snapshot(&self, request: Request<wire::snapshot::Request>) -> Answer<wire::snapshot::Response> {
         let request = request.into_inner();
-        self.record("Snapshot", &request);
+        self.record("Snapshot", request);
         use wire::snapshot::response::Value;
         let is_past = request.timestamp.as_ref().is_some_and(|time| time.seconds < 1_700_000_060);
         let value = if is_past {
