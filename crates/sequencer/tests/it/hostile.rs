@@ -1,6 +1,7 @@
 //! Members that others wrote, or that mean no good: refused in the answer to their call, and nothing else disturbed.
 
 use std::io::Write;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use cantle_crypto::{PublicKey, Signature};
@@ -179,13 +180,16 @@ async fn what_is_larger_than_the_domain_allows_is_refused() {
 
 /// A submission of some hundred kilobytes whose batch is one of two hundred megabytes.
 pub(crate) fn bomb(sender: &Member) -> Vec<u8> {
-    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    bomb.write_all(&vec![0; 200 << 20]).unwrap();
+    static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        (0..200).for_each(|_| bomb.write_all(&[0; 1 << 20]).unwrap());
+        bomb.finish().unwrap()
+    });
     let message = v0::SubmissionRequest {
         sender: sender.to_string(),
         message_id: "bomb".to_owned(),
         is_request: false,
-        batch: Some(v0::CompressedBatch { algorithm: 1, compressed_batch: bomb.finish().unwrap() }),
+        batch: Some(v0::CompressedBatch { algorithm: 1, compressed_batch: BOMB.clone() }),
         max_sequencing_time: Some(prost_types::Timestamp { seconds: 4_000_000_000, nanos: 0 }),
         timestamp_of_signing_key: None,
     };

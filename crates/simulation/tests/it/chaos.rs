@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 const VERSION: ProtocolVersion = ProtocolVersion::V7;
 /// So many are run where nothing else is said.
-const CASES: u64 = 4;
+const CASES: u64 = 3;
 /// What happens in one of them.
 const HAPPENINGS: usize = 24;
 /// How long a ping may take.
