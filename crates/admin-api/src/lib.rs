@@ -41,5 +41,6 @@ pub use handles::{
 };
 pub use keys::{ListKeysError, list_keys, list_keys_without_state, list_possible_orphans};
 pub use pings::{PingEvent, PingFeed, PingState};
+pub use roles::Roles;
 pub use server::{AdminOptions, AdminServer, ServeError};
 pub use topology::NodeTopology;

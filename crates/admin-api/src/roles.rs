@@ -9,14 +9,17 @@ use crate::NodeTopology;
 
 /// The active topology of one node at one moment.
 #[derive(Debug)]
-pub(crate) struct Roles {
+pub struct Roles {
     namespace: Option<Fingerprint>,
     active: Vec<TopologyMapping>,
 }
 
 impl Roles {
     /// Reads the topology as it is now.
-    pub(crate) async fn read(topology: &NodeTopology) -> Result<Self, ReadError> {
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn read(topology: &NodeTopology) -> Result<Self, ReadError> {
         let query = ListQuery { state_only: true, ..ListQuery::default() };
         let active = topology.lists().list(&query).await?;
         Ok(Self {
@@ -29,7 +32,8 @@ impl Roles {
     }
 
     /// `namespace`, `signing` or `encryption`.
-    pub(crate) fn role_of(&self, key: &PrivateKeyInfo) -> &'static str {
+    #[must_use]
+    pub fn role_of(&self, key: &PrivateKeyInfo) -> &'static str {
         if key.purpose() == KeyPurpose::Encryption {
             return KeyRole::Encryption.as_str();
         }
@@ -44,7 +48,8 @@ impl Roles {
     }
 
     /// What needs the key, in a few words.
-    pub(crate) fn use_of(&self, key: &Fingerprint) -> Option<String> {
+    #[must_use]
+    pub fn use_of(&self, key: &Fingerprint) -> Option<String> {
         if self.namespace.as_ref() == Some(key) {
             return Some("it is this node's namespace".to_owned());
         }

@@ -15,8 +15,8 @@ use cantle_sequencer::{
 };
 use cantle_store::StoreError;
 use cantle_vault::{
-    DeleteError, ExportError, GenerateError, ImportError, KeyDeletionError, RegisterError, SchemeError,
-    SignError, VaultError,
+    DeleteError, ExportError, GenerateError, ImportError, KeyDeletionError, KeyUseError, RegisterError,
+    SchemeError, SignError, VaultError, WrapperKeyError,
 };
 use tonic::{Code, Status};
 
@@ -119,6 +119,7 @@ impl ToStatus for GenerateError {
             }
             Self::Store(error) => error.codes(),
             Self::NotStored { source, .. } => source.codes(),
+            Self::Wrapper(error) => error.codes(),
             Self::NotTried { source, .. } => source.codes(),
             Self::Stopped => (Code::Cancelled, "STOPPING"),
             _ => (Code::Internal, "KEY_NOT_MADE"),
@@ -165,6 +166,7 @@ impl ToStatus for ExportError {
     fn codes(&self) -> (Code, &'static str) {
         match self {
             Self::Unsupported { .. } => (Code::FailedPrecondition, "PRIVATE_KEY_IN_KMS"),
+            Self::Key(KeyUseError::Unwrap { source, .. }) => source.codes(),
             _ => (Code::NotFound, "KEY_NOT_FOUND"),
         }
     }
@@ -174,6 +176,7 @@ impl ToStatus for ImportError {
     fn codes(&self) -> (Code, &'static str) {
         match self {
             Self::Unsupported { .. } => (Code::FailedPrecondition, "PRIVATE_KEY_IN_KMS"),
+            Self::Wrapper(error) => error.codes(),
             Self::Store(error) => error.codes(),
             Self::Scheme(error) => error.codes(),
             _ => (Code::InvalidArgument, "KEY_PAIR_UNREADABLE"),
@@ -212,8 +215,34 @@ impl ToStatus for SignError {
         match self {
             Self::Kms { source, .. } => source.codes(),
             Self::SignatureMismatch { .. } => (Code::Internal, "KMS_SIGNATURE_MISMATCH"),
+            Self::Key(KeyUseError::Unwrap { source, .. }) => source.codes(),
             Self::Key(_) => (Code::FailedPrecondition, "SECRET_KEY_NOT_IN_STORE"),
             _ => (Code::Internal, "NOT_SIGNED"),
+        }
+    }
+}
+
+impl ToStatus for WrapperKeyError {
+    fn codes(&self) -> (Code, &'static str) {
+        match self {
+            Self::NotEncrypted => (Code::Unimplemented, "UNSUPPORTED"),
+            Self::NotConfigured { .. } => (Code::FailedPrecondition, "WRAPPER_KEY_NOT_CONFIGURED"),
+            Self::AlreadyInUse { .. } => (Code::AlreadyExists, "WRAPPER_KEY_ALREADY_IN_USE"),
+            Self::NotFound { .. } => (Code::NotFound, "WRAPPER_KEY_NOT_EXIST"),
+            Self::NotEnabled { .. } => (Code::FailedPrecondition, "WRAPPER_KEY_DISABLED_OR_DELETED"),
+            Self::WrongKind { .. } => (Code::InvalidArgument, "WRAPPER_KEY_KIND"),
+            Self::KeyId { source, .. } => source.codes(),
+            Self::NotMade { source, .. } => {
+                kms_cause(&**source).map_or((Code::Unavailable, "KMS_REFUSED"), ToStatus::codes)
+            }
+            Self::Kms { source, .. } => source.codes(),
+            Self::Unreadable { source, .. } => match &**source {
+                KeyUseError::Unwrap { source, .. } => source.codes(),
+                _ => (Code::Internal, "PRIVATE_KEY_UNREADABLE"),
+            },
+            Self::Store(error) => error.codes(),
+            Self::Stopped => (Code::Cancelled, "STOPPING"),
+            _ => (Code::Internal, "WRAPPER_KEY"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `crypto.admin.v0.VaultService`: a node's keys.
 //!
-//! Not here: what is done with a key; the vault does that. Rotation of a wrapper key answers UNIMPLEMENTED.
+//! Not here: what is done with a key; the vault does that.
 //! Source: <https://docs.daml.com/canton/usermanual/kms/kms.html>
 
 use cantle_crypto::{EncryptionKeyScheme, PublicKey, SigningKeyScheme, key_purpose_from_proto};
@@ -24,7 +24,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     NodeTopology,
     roles::{Roles, role_of_name},
-    status::{ToStatus, invalid, unsupported},
+    status::{ToStatus, invalid},
 };
 
 /// The service of one node.
@@ -148,16 +148,20 @@ impl VaultService for VaultAdmin {
 
     async fn rotate_wrapper_key(
         &self,
-        _request: Request<RotateWrapperKeyRequest>,
+        request: Request<RotateWrapperKeyRequest>,
     ) -> Result<Response<()>, Status> {
-        Err(unsupported("private keys of this node are not encrypted with a wrapper key"))
+        let named = request.into_inner().new_wrapper_key_id;
+        let new = if named.is_empty() { None } else { Some(kms_key_id(&named)?) };
+        self.vault.rotate_wrapper_key(new).await.map_err(|error| error.to_status())?;
+        Ok(Response::new(()))
     }
 
     async fn get_wrapper_key_id(
         &self,
         _request: Request<GetWrapperKeyIdRequest>,
     ) -> Result<Response<GetWrapperKeyIdResponse>, Status> {
-        Err(unsupported("private keys of this node are not encrypted with a wrapper key"))
+        let key = self.vault.wrapper_key_id().await.map_err(|error| error.to_status())?;
+        Ok(Response::new(GetWrapperKeyIdResponse { wrapper_key_id: key.to_string() }))
     }
 
     async fn export_key_pair(

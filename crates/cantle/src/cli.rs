@@ -154,6 +154,8 @@ pub(crate) enum Command {
     IamPolicy(With<IamPolicy>),
     /// Writes files for consoles elsewhere
     Generate(With<Generate>),
+    /// Moves a stopped node's keys into AWS KMS, or back, with the same identity
+    Migrate(Migrate),
     /// Lists each node's keys, or KMS keys that may be left without an owner; ends KMS keys that the node made
     Keys(With<Keys>),
     /// Asks running nodes how they are
@@ -183,6 +185,10 @@ impl Command {
             Self::Doctor(with) => &with.global,
             Self::IamPolicy(with) => &with.global,
             Self::Generate(with) => &with.global,
+            Self::Migrate(migrate) => match &migrate.to {
+                MigrateTo::ToKms(with) => &with.global,
+                MigrateTo::FromKms(with) => &with.global,
+            },
             Self::Keys(with) => &with.global,
             Self::Status(with) => &with.global,
             Self::KmsServer(with) => &with.global,
@@ -196,6 +202,56 @@ pub(crate) struct Sandbox {
     /// The port of the page, on 127.0.0.1 [default: the system chooses one]
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     pub(crate) port: u16,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Migrate {
+    #[command(subcommand)]
+    pub(crate) to: MigrateTo,
+}
+
+/// The two ways.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateTo {
+    /// Imports the private keys of a node with provider jce into its KMS
+    ToKms(With<ToKms>),
+    /// Takes the private keys of a node with provider kms back from the export file
+    FromKms(With<FromKms>),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ToKms {
+    /// The node, which must be stopped; -c names the configuration it is to have afterwards
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: String,
+    /// Prints what would happen; nothing is written, and the KMS is not asked
+    #[arg(long, conflicts_with_all = ["export", "yes"])]
+    pub(crate) dry_run: bool,
+    /// Where the private keys are kept, encrypted under a passphrase, before they are erased
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+    /// The passphrase, in a file's first line [default: CANTLE_EXPORT_PASSPHRASE, or asked for]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Confirms that the node is switched and its private keys are erased
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FromKms {
+    /// The node, which must be stopped; -c names the configuration it is to have afterwards
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: String,
+    /// The file that to-kms wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: PathBuf,
+    /// The passphrase, in a file's first line [default: CANTLE_EXPORT_PASSPHRASE, or asked for]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Confirms that the node is switched
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args, Debug)]

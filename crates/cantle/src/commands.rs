@@ -9,6 +9,7 @@ mod generate;
 mod iam_policy;
 mod keys;
 mod kms_server;
+mod migrate;
 mod nodes;
 mod playground;
 mod remote;
@@ -39,6 +40,7 @@ pub(crate) async fn run(command: &Command, global: Global, level: LevelControl) 
             Generated::RemoteConfig => generate::remote_config(std::path::Path::new("."), &global),
         },
         Command::Keys(with) => keys::run(&with.own, &global).await,
+        Command::Migrate(migrate) => migrate::run(migrate, &global).await,
         Command::Status(with) => status::run(&with.own, &global).await,
         Command::KmsServer(with) => kms_server::run(&with.own).await,
         Command::Completions(with) => {

@@ -8,11 +8,13 @@ use async_trait::async_trait;
 use aws_sdk_kms::operation::RequestId;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{
-    EncryptionAlgorithmSpec, KeySpec as SdkKeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec, Tag,
+    AlgorithmSpec, EncryptionAlgorithmSpec, ExpirationModelType, KeySpec as SdkKeySpec, KeyUsageType,
+    MessageType, OriginType as SdkOriginType, SigningAlgorithmSpec, Tag, WrappingKeySpec,
 };
 use cantle_kms::{
-    CallMode, CreateKey, EncryptionAlgorithm, FailedCall, KeyMetadata, Kms, KmsError, KmsKeyId, KmsPublicKey,
-    MultiRegion, Operation, Reply, ServiceMessage, SigningAlgorithm, Upkeep, UpkeepAnswer,
+    CallMode, CreateKey, EncryptionAlgorithm, FailedCall, ImportParameters, KeyMetadata, Kms, KmsError,
+    KmsKeyId, KmsPublicKey, MultiRegion, Operation, OriginType, Reply, ServiceMessage, SigningAlgorithm,
+    Upkeep, UpkeepAnswer,
 };
 use zeroize::Zeroizing;
 
@@ -21,6 +23,8 @@ use crate::{AwsKmsOptions, ConnectError, answers, connect};
 
 /// The shortest and longest message that Sign takes.
 const MESSAGE_LENGTHS: std::ops::RangeInclusive<usize> = 1..=4096;
+/// The shortest and longest plaintext that Encrypt takes under a symmetric key.
+const PLAINTEXT_LENGTHS: std::ops::RangeInclusive<usize> = 1..=4096;
 
 /// AWS KMS in one Region, as one caller. Clones share connections and credentials.
 #[derive(Debug, Clone)]
@@ -56,12 +60,22 @@ const fn signing_algorithm(algorithm: SigningAlgorithm) -> SigningAlgorithmSpec 
     match algorithm {
         SigningAlgorithm::EcdsaSha256 => SigningAlgorithmSpec::EcdsaSha256,
         SigningAlgorithm::EcdsaSha384 => SigningAlgorithmSpec::EcdsaSha384,
+        SigningAlgorithm::Ed25519Sha512 => SigningAlgorithmSpec::Ed25519Sha512,
     }
 }
 
 const fn encryption_algorithm(algorithm: EncryptionAlgorithm) -> EncryptionAlgorithmSpec {
     match algorithm {
         EncryptionAlgorithm::RsaesOaepSha256 => EncryptionAlgorithmSpec::RsaesOaepSha256,
+        EncryptionAlgorithm::SymmetricDefault => EncryptionAlgorithmSpec::SymmetricDefault,
+    }
+}
+
+/// AWS's default is not sent: an emulator may know no other.
+fn origin(origin: &OriginType) -> Option<SdkOriginType> {
+    match origin {
+        OriginType::AwsKms => None,
+        other => Some(SdkOriginType::from(other.as_str())),
     }
 }
 
@@ -94,6 +108,7 @@ impl Kms for AwsKms {
             .set_description(description)
             .set_tags(tags(request, &call)?)
             .multi_region(request.multi_region == MultiRegion::Yes)
+            .set_origin(origin(&request.origin))
             .send()
             .await;
         match result {
@@ -211,6 +226,100 @@ impl Kms for AwsKms {
             }
             Err(error) if mode == CallMode::DryRun && is_permitted_dry_run(&error) => {
                 Ok(Reply::new(Zeroizing::default()).with_request_id(error.request_id()))
+            }
+            Err(error) => Err(from_sdk(error, call, &self.target)),
+        }
+    }
+
+    async fn encrypt(
+        &self,
+        key: &KmsKeyId,
+        plaintext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        let call = FailedCall::new(Operation::Encrypt, Some(key));
+        if !PLAINTEXT_LENGTHS.contains(&plaintext.len()) {
+            let message =
+                format!("the plaintext has {} bytes, not 1 to 4096; it was not sent", plaintext.len());
+            return Err(KmsError::Validation { call, message: ServiceMessage::new(&message) });
+        }
+        let result = self
+            .client
+            .encrypt()
+            .key_id(key.as_str())
+            .plaintext(Blob::new(plaintext))
+            .encryption_algorithm(encryption_algorithm(algorithm))
+            .set_dry_run(dry_run(mode))
+            .send()
+            .await;
+        match result {
+            Ok(answer) => {
+                let request_id = answer.request_id().map(str::to_owned);
+                let encrypted_with = answers::key(answer.key_id.as_deref());
+                let ciphertext = match mode {
+                    CallMode::Execute => answer
+                        .ciphertext_blob
+                        .map(Blob::into_inner)
+                        .filter(|ciphertext| !ciphertext.is_empty())
+                        .ok_or_else(|| malformed(call, request_id.as_deref(), "it has no CiphertextBlob"))?,
+                    CallMode::DryRun => Vec::new(),
+                };
+                Ok(Reply { value: ciphertext, request_id, key: encrypted_with })
+            }
+            Err(error) if mode == CallMode::DryRun && is_permitted_dry_run(&error) => {
+                Ok(Reply::new(Vec::new()).with_request_id(error.request_id()))
+            }
+            Err(error) => Err(from_sdk(error, call, &self.target)),
+        }
+    }
+
+    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
+        let call = FailedCall::new(Operation::GetParametersForImport, Some(key));
+        let result = self
+            .client
+            .get_parameters_for_import()
+            .key_id(key.as_str())
+            .wrapping_algorithm(AlgorithmSpec::RsaAesKeyWrapSha256)
+            .wrapping_key_spec(WrappingKeySpec::Rsa4096)
+            .send()
+            .await;
+        match result {
+            Ok(answer) => {
+                let request_id = answer.request_id().map(str::to_owned);
+                let key = answers::key(answer.key_id.as_deref());
+                let (Some(wrapping_key), Some(token)) = (answer.public_key, answer.import_token) else {
+                    return Err(malformed(call, request_id.as_deref(), "it has no PublicKey or ImportToken"));
+                };
+                let value =
+                    ImportParameters { wrapping_key: wrapping_key.into_inner(), token: token.into_inner() };
+                Ok(Reply { value, request_id, key })
+            }
+            Err(error) => Err(from_sdk(error, call, &self.target)),
+        }
+    }
+
+    async fn import_key_material(
+        &self,
+        key: &KmsKeyId,
+        token: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Reply<()>, KmsError> {
+        let call = FailedCall::new(Operation::ImportKeyMaterial, Some(key));
+        let result = self
+            .client
+            .import_key_material()
+            .key_id(key.as_str())
+            .import_token(Blob::new(token))
+            .encrypted_key_material(Blob::new(wrapped))
+            .expiration_model(ExpirationModelType::KeyMaterialDoesNotExpire)
+            .send()
+            .await;
+        match result {
+            Ok(answer) => {
+                let request_id = answer.request_id().map(str::to_owned);
+                let key = answers::key(answer.key_id.as_deref());
+                Ok(Reply { value: (), request_id, key })
             }
             Err(error) => Err(from_sdk(error, call, &self.target)),
         }

@@ -11,6 +11,8 @@ pub enum SigningAlgorithm {
     EcdsaSha256,
     /// ECDSA over P-384 with SHA-384.
     EcdsaSha384,
+    /// Ed25519, which hashes the message itself. Only for keys whose material was imported.
+    Ed25519Sha512,
 }
 
 impl SigningAlgorithm {
@@ -19,6 +21,7 @@ impl SigningAlgorithm {
         match self {
             Self::EcdsaSha256 => "ECDSA_SHA_256",
             Self::EcdsaSha384 => "ECDSA_SHA_384",
+            Self::Ed25519Sha512 => "ED25519_SHA_512",
         }
     }
 }
@@ -29,11 +32,13 @@ impl fmt::Display for SigningAlgorithm {
     }
 }
 
-/// How the service decrypts.
+/// How the service encrypts and decrypts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EncryptionAlgorithm {
     /// RSA with OAEP padding, SHA-256 for both the label and the mask.
     RsaesOaepSha256,
+    /// AES-256-GCM inside the service; the ciphertext is the service's own format.
+    SymmetricDefault,
 }
 
 impl EncryptionAlgorithm {
@@ -41,6 +46,7 @@ impl EncryptionAlgorithm {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RsaesOaepSha256 => "RSAES_OAEP_SHA_256",
+            Self::SymmetricDefault => "SYMMETRIC_DEFAULT",
         }
     }
 }

@@ -13,8 +13,8 @@ use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use crate::{
-    CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsPublicKey, Reply,
-    SigningAlgorithm, Upkeep, UpkeepAnswer,
+    CallMode, CreateKey, EncryptionAlgorithm, ImportParameters, KeyMetadata, Kms, KmsError, KmsKeyId,
+    KmsPublicKey, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
 };
 
 /// The `tracing` target of all audit events.
@@ -25,6 +25,7 @@ const MESSAGE: &str = "** Sign message text placeholder **";
 const SIGNATURE: &str = "** Signature message text placeholder **";
 const CIPHERTEXT: &str = "** Ciphertext placeholder **";
 const PLAINTEXT: &str = "** Redacted plaintext placeholder **";
+const TOKEN: &str = "** Import token placeholder **";
 const METADATA: &str = "** Rest of metadata placeholder **";
 
 /// Logs every request and answer of another [`Kms`] at INFO, failures at WARN, under [`AUDIT_TARGET`].
@@ -186,6 +187,56 @@ impl Kms for Audited {
         sent.answered(&result, |reply| {
             let key = answered_key(reply, key);
             format!("DecryptResponse(Plaintext={PLAINTEXT}, KeyId={key}, EncryptionAlgorithm={algorithm})")
+        });
+        result
+    }
+
+    async fn encrypt(
+        &self,
+        key: &KmsKeyId,
+        plaintext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        let sent = self.send(format_args!(
+            "EncryptRequest(Plaintext={PLAINTEXT}, KeyId={key}, EncryptionAlgorithm={algorithm}{})",
+            dry_run(mode)
+        ));
+        let result = self.inner.encrypt(key, plaintext, algorithm, mode).await;
+        sent.answered(&result, |reply| {
+            let key = answered_key(reply, key);
+            format!(
+                "EncryptResponse(CiphertextBlob={CIPHERTEXT}, KeyId={key}, EncryptionAlgorithm={algorithm})"
+            )
+        });
+        result
+    }
+
+    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
+        let sent = self.send(format_args!("GetParametersForImportRequest(KeyId={key})"));
+        let result = self.inner.parameters_for_import(key).await;
+        sent.answered(&result, |reply| {
+            let key = answered_key(reply, key);
+            format!(
+                "GetParametersForImportResponse(KeyId={key}, PublicKey={PUBLIC_KEY}, ImportToken={TOKEN})"
+            )
+        });
+        result
+    }
+
+    async fn import_key_material(
+        &self,
+        key: &KmsKeyId,
+        token: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Reply<()>, KmsError> {
+        let sent = self.send(format_args!(
+            "ImportKeyMaterialRequest(KeyId={key}, EncryptedKeyMaterial={CIPHERTEXT}, ImportToken={TOKEN})"
+        ));
+        let result = self.inner.import_key_material(key, token, wrapped).await;
+        sent.answered(&result, |reply| {
+            let key = answered_key(reply, key);
+            format!("ImportKeyMaterialResponse(KeyId={key})")
         });
         result
     }

@@ -1,9 +1,10 @@
 //! The suite that every [`Kms`] must pass: what the trait's doc promises and can be seen from outside.
 //!
-//! Not a test of speed, permissions or key states, for which the trait has no means. It makes five keys and leaves
+//! Not a test of speed, permissions or key states, for which the trait has no means. It makes seven keys and leaves
 //! them behind: at AWS they cost money until they are deleted. Their description is "cantle contract suite".
 
 mod crypto;
+mod material;
 
 use std::fmt;
 use std::sync::Arc;
@@ -66,6 +67,8 @@ pub async fn check(kms: Arc<dyn Kms>) -> ContractReport {
     suite.a_dropped_call_does_no_harm(&keys).await;
     suite.multi_region_keys_are_named_so().await;
     suite.impossible_keys_are_refused().await;
+    suite.wrapper_keys_encrypt_and_decrypt(&keys).await;
+    suite.key_material_is_imported(&keys).await;
     suite.report
 }
 

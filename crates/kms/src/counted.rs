@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 use crate::{
-    CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsPublicKey, Operation,
-    Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
+    CallMode, CreateKey, EncryptionAlgorithm, ImportParameters, KeyMetadata, Kms, KmsError, KmsKeyId,
+    KmsPublicKey, Operation, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
 };
 
 /// How a request ended.
@@ -184,6 +184,32 @@ impl Kms for Counted {
     ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
         let pending = self.start(Operation::Decrypt);
         pending.end(self.inner.decrypt(key, ciphertext, algorithm, mode).await)
+    }
+
+    async fn encrypt(
+        &self,
+        key: &KmsKeyId,
+        plaintext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        let pending = self.start(Operation::Encrypt);
+        pending.end(self.inner.encrypt(key, plaintext, algorithm, mode).await)
+    }
+
+    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
+        let pending = self.start(Operation::GetParametersForImport);
+        pending.end(self.inner.parameters_for_import(key).await)
+    }
+
+    async fn import_key_material(
+        &self,
+        key: &KmsKeyId,
+        token: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Reply<()>, KmsError> {
+        let pending = self.start(Operation::ImportKeyMaterial);
+        pending.end(self.inner.import_key_material(key, token, wrapped).await)
     }
 
     async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tracing::info;
 
-use crate::{CreateKey, KeyMetadata, KeyState, Kms, KmsError, KmsKeyId, KmsPublicKey, backoff};
+use crate::{CreateKey, KeyMetadata, KeyState, Kms, KmsError, KmsKeyId, KmsPublicKey, OriginType, backoff};
 
 /// How long to wait for a key just made: Canton's `crypto.kms.retries.create-key-check`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,16 +118,50 @@ pub async fn create_and_wait(
     Ok(CreatedKey { metadata, public_key, request_id: reply.request_id })
 }
 
-/// Looks for a key that was made, with DescribeKey and GetPublicKey side by side, until both answer and it is enabled.
+/// The second half of [`create_and_wait`]: looks for a key that was made, or whose material was imported, until it is
+/// enabled and its public half can be read.
 ///
 /// # Errors
-/// [`CreateError::NotReadable`] and [`CreateError::NotEnabled`].
+/// [`CreateError`], never that the key was not made.
 pub async fn wait_until_ready(
     kms: &dyn Kms,
     created: &KmsKeyId,
     poll: &CreationPoll,
 ) -> Result<(KeyMetadata, KmsPublicKey), CreateError> {
-    let mut look = Look::default();
+    let look = Look::new(KeyState::Enabled, true);
+    match wait(kms, created, poll, look).await? {
+        (metadata, Some(public_key)) => Ok((metadata, public_key)),
+        (_, None) => unreachable!("the public key was looked for"),
+    }
+}
+
+/// Makes a key without a public half, or one that waits for its material, and looks for it with DescribeKey until it is
+/// what it should be: enabled, or pending import with [`OriginType::External`].
+///
+/// # Cancel safety
+/// As [`create_and_wait`].
+///
+/// # Errors
+/// [`CreateError`] says whether a key was made, and which.
+pub async fn create_and_describe(
+    kms: &dyn Kms,
+    request: &CreateKey,
+    poll: &CreationPoll,
+) -> Result<KeyMetadata, CreateError> {
+    let reply = kms.create_key(request).await.map_err(|source| CreateError::NotCreated { source })?;
+    let wanted = match request.origin {
+        OriginType::External => KeyState::PendingImport,
+        _ => KeyState::Enabled,
+    };
+    Ok(wait(kms, &reply.value.key_id, poll, Look::new(wanted, false)).await?.0)
+}
+
+async fn wait(
+    kms: &dyn Kms,
+    created: &KmsKeyId,
+    poll: &CreationPoll,
+    mut look: Look,
+) -> Result<(KeyMetadata, Option<KmsPublicKey>), CreateError> {
     for attempt in 0..=poll.max_retries {
         if attempt > 0 {
             let delay = backoff::delay(poll.initial_delay, poll.max_delay, attempt - 1);
@@ -155,33 +189,40 @@ pub async fn wait_until_ready(
     unreachable!("the last attempt never waits")
 }
 
-/// What is known of the new key so far.
-#[derive(Default)]
+/// What is wanted of the new key, and what is known of it so far.
 struct Look {
+    state: KeyState,
+    read: bool,
     metadata: Option<Result<KeyMetadata, KmsError>>,
-    public_key: Option<Result<KmsPublicKey, KmsError>>,
+    public_key: Option<Result<Option<KmsPublicKey>, KmsError>>,
 }
 
 enum Verdict {
     Wait,
-    Ready(KeyMetadata, KmsPublicKey),
+    Ready(KeyMetadata, Option<KmsPublicKey>),
     Failed(KmsError),
     NotEnabled(KeyState),
 }
 
 impl Look {
+    /// For a key in that state, and its public half where it is to be read.
+    fn new(state: KeyState, read: bool) -> Self {
+        Self { state, read, metadata: None, public_key: None }
+    }
+
     /// Asks for what is missing.
     async fn again(&mut self, kms: &dyn Kms, key: &KmsKeyId) {
         let describe = async {
             match self.metadata.take() {
-                Some(Ok(metadata)) if metadata.state == KeyState::Enabled => Ok(metadata),
+                Some(Ok(metadata)) if metadata.state == self.state => Ok(metadata),
                 _ => kms.describe_key(key).await.map(|reply| reply.value),
             }
         };
         let read = async {
             match self.public_key.take() {
                 Some(Ok(public_key)) => Ok(public_key),
-                _ => kms.public_key(key).await.map(|reply| reply.value),
+                _ if !self.read => Ok(None),
+                _ => kms.public_key(key).await.map(|reply| Some(reply.value)),
             }
         };
         let (metadata, public_key) = tokio::join!(describe, read);
@@ -197,7 +238,7 @@ impl Look {
             error.retryable() || matches!(error, KmsError::NotFound { .. } | KmsError::InvalidState { .. })
         };
         match (metadata, public_key) {
-            (Ok(metadata), Ok(public_key)) if metadata.state == KeyState::Enabled => {
+            (Ok(metadata), Ok(public_key)) if metadata.state == self.state => {
                 Verdict::Ready(metadata, public_key)
             }
             (Err(error), _) | (_, Err(error)) if last || !passing(&error) => Verdict::Failed(error),
@@ -275,6 +316,20 @@ mod tests {
             create_and_wait(&fake, &CreateKey::signing(KeySpec::EccNistP256), &FAST).await.unwrap_err();
         assert!(matches!(error, CreateError::NotReadable { attempts: 1, .. }), "{error}");
         assert_eq!(error.kms_error().unwrap().iam_action(), "kms:DescribeKey");
+    }
+
+    #[tokio::test]
+    async fn a_wrapper_key_and_one_without_material_are_waited_for_without_a_public_key() {
+        let fake = Arc::new(FakeKms::new());
+        fake.hide_new_keys(2);
+        let kms = Counted::new(fake);
+        let wrapper = CreateKey::encryption(KeySpec::SymmetricDefault);
+        let made = create_and_describe(&kms, &wrapper, &FAST).await.unwrap();
+        assert_eq!(made.state, KeyState::Enabled);
+        let empty = CreateKey { origin: OriginType::External, ..CreateKey::signing(KeySpec::EccNistP256) };
+        let made = create_and_describe(&kms, &empty, &FAST).await.unwrap();
+        assert_eq!((made.state, made.origin), (KeyState::PendingImport, OriginType::External));
+        assert_eq!(kms.counts().of(Operation::GetPublicKey), 0);
     }
 
     #[tokio::test]

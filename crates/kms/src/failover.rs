@@ -19,8 +19,8 @@ use tracing::warn;
 use zeroize::Zeroizing;
 
 use crate::{
-    CallMode, CreateKey, CredentialsProblem, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId,
-    KmsMetrics, KmsPublicKey, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
+    CallMode, CreateKey, CredentialsProblem, EncryptionAlgorithm, ImportParameters, KeyMetadata, Kms,
+    KmsError, KmsKeyId, KmsMetrics, KmsPublicKey, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
 };
 use regions::Regions;
 
@@ -183,6 +183,49 @@ impl Kms for FailingOver {
         let mut tour = self.tour(Some(key));
         loop {
             match tour.kms().decrypt(key, ciphertext, algorithm, mode).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => tour.go_on(error)?,
+            }
+        }
+    }
+
+    async fn encrypt(
+        &self,
+        key: &KmsKeyId,
+        plaintext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        let mut tour = self.tour(Some(key));
+        loop {
+            match tour.kms().encrypt(key, plaintext, algorithm, mode).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => tour.go_on(error)?,
+            }
+        }
+    }
+
+    /// Of the first Region alone, as making keys is.
+    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
+        let mut tour = self.tour(None);
+        loop {
+            match tour.kms().parameters_for_import(key).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => tour.go_on(error)?,
+            }
+        }
+    }
+
+    /// Of the first Region alone: the parameters are of that Region.
+    async fn import_key_material(
+        &self,
+        key: &KmsKeyId,
+        token: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Reply<()>, KmsError> {
+        let mut tour = self.tour(None);
+        loop {
+            match tour.kms().import_key_material(key, token, wrapped).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => tour.go_on(error)?,
             }

@@ -94,6 +94,7 @@ impl KeySpec {
         match self {
             Self::EccNistP256 => Some(SigningAlgorithm::EcdsaSha256),
             Self::EccNistP384 => Some(SigningAlgorithm::EcdsaSha384),
+            Self::EccNistEdwards25519 => Some(SigningAlgorithm::Ed25519Sha512),
             _ => None,
         }
     }
@@ -216,6 +217,17 @@ pub struct CreateKey {
     pub tags: Vec<(String, String)>,
     /// Whether it can be replicated.
     pub multi_region: MultiRegion,
+    /// Where its material comes from: the service, or [`OriginType::External`] for a key that waits for an import.
+    pub origin: OriginType,
+}
+
+/// What key material is wrapped with on its way into the service: one key's, and good for a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportParameters {
+    /// DER SubjectPublicKeyInfo of the service's RSA_4096 wrapping key.
+    pub wrapping_key: Vec<u8>,
+    /// Ties the material to this key and wrapping key.
+    pub token: Vec<u8>,
 }
 
 impl CreateKey {
@@ -230,6 +242,13 @@ impl CreateKey {
     }
 
     const fn new(spec: KeySpec, usage: KeyUsage) -> Self {
-        Self { spec, usage, description: String::new(), tags: Vec::new(), multi_region: MultiRegion::No }
+        Self {
+            spec,
+            usage,
+            description: String::new(),
+            tags: Vec::new(),
+            multi_region: MultiRegion::No,
+            origin: OriginType::AwsKms,
+        }
     }
 }

@@ -35,10 +35,15 @@ mod waits;
 pub use algorithm::{EncryptionAlgorithm, SigningAlgorithm};
 pub use audited::{AUDIT_TARGET, Audited};
 pub use counted::{Counted, Outcome, RequestCount, RequestCounts};
-pub use create::{CreateError, CreatedKey, CreationPoll, create_and_wait, wait_until_ready};
+pub use create::{
+    CreateError, CreatedKey, CreationPoll, create_and_describe, create_and_wait, wait_until_ready,
+};
 pub use error::{CredentialsProblem, FailedCall, KmsError, NetworkProblem, OverloadLimit, ServiceMessage};
 pub use failover::FailingOver;
-pub use key::{CreateKey, KeyMetadata, KeySpec, KeyState, KeyUsage, KmsPublicKey, MultiRegion, OriginType};
+pub use key::{
+    CreateKey, ImportParameters, KeyMetadata, KeySpec, KeyState, KeyUsage, KmsPublicKey, MultiRegion,
+    OriginType,
+};
 pub use key_id::{KmsKeyId, KmsKeyIdError, KmsKeyIdKind};
 pub use limited::{LimitOptions, Limited};
 pub use metered::{KmsMetrics, Metered};

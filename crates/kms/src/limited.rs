@@ -17,8 +17,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
 use crate::{
-    CallMode, CreateKey, EncryptionAlgorithm, FailedCall, KeyMetadata, Kms, KmsError, KmsKeyId, KmsMetrics,
-    KmsPublicKey, Operation, OverloadLimit, QuotaClass, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer, Waits,
+    CallMode, CreateKey, EncryptionAlgorithm, FailedCall, ImportParameters, KeyMetadata, Kms, KmsError,
+    KmsKeyId, KmsMetrics, KmsPublicKey, Operation, OverloadLimit, QuotaClass, Reply, SigningAlgorithm,
+    Upkeep, UpkeepAnswer, Waits,
 };
 use pace::Pace;
 
@@ -193,6 +194,32 @@ impl Kms for Limited {
     ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
         let _turn = self.turn(Operation::Decrypt, Some(key)).await?;
         self.inner.decrypt(key, ciphertext, algorithm, mode).await
+    }
+
+    async fn encrypt(
+        &self,
+        key: &KmsKeyId,
+        plaintext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        let _turn = self.turn(Operation::Encrypt, Some(key)).await?;
+        self.inner.encrypt(key, plaintext, algorithm, mode).await
+    }
+
+    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
+        let _turn = self.turn(Operation::GetParametersForImport, Some(key)).await?;
+        self.inner.parameters_for_import(key).await
+    }
+
+    async fn import_key_material(
+        &self,
+        key: &KmsKeyId,
+        token: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Reply<()>, KmsError> {
+        let _turn = self.turn(Operation::ImportKeyMaterial, Some(key)).await?;
+        self.inner.import_key_material(key, token, wrapped).await
     }
 
     async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {

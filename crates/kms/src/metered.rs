@@ -15,8 +15,8 @@ use metrics::{SharedString, counter, gauge, histogram};
 use zeroize::Zeroizing;
 
 use crate::{
-    CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsPublicKey, Operation,
-    Outcome, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
+    CallMode, CreateKey, EncryptionAlgorithm, ImportParameters, KeyMetadata, Kms, KmsError, KmsKeyId,
+    KmsPublicKey, Operation, Outcome, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
 };
 
 /// The longest error code that becomes a label; AWS's longest is half of it.
@@ -194,6 +194,32 @@ impl Kms for Metered {
     ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
         let pending = self.start(Operation::Decrypt);
         pending.end(self.inner.decrypt(key, ciphertext, algorithm, mode).await)
+    }
+
+    async fn encrypt(
+        &self,
+        key: &KmsKeyId,
+        plaintext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        let pending = self.start(Operation::Encrypt);
+        pending.end(self.inner.encrypt(key, plaintext, algorithm, mode).await)
+    }
+
+    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
+        let pending = self.start(Operation::GetParametersForImport);
+        pending.end(self.inner.parameters_for_import(key).await)
+    }
+
+    async fn import_key_material(
+        &self,
+        key: &KmsKeyId,
+        token: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Reply<()>, KmsError> {
+        let pending = self.start(Operation::ImportKeyMaterial);
+        pending.end(self.inner.import_key_material(key, token, wrapped).await)
     }
 
     async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {

@@ -18,6 +18,12 @@ pub enum Operation {
     Sign,
     /// Decrypts a ciphertext.
     Decrypt,
+    /// Encrypts a short plaintext with a wrapper key.
+    Encrypt,
+    /// Gives what key material is wrapped with on its way into the service.
+    GetParametersForImport,
+    /// Takes wrapped key material into a key that was made without.
+    ImportKeyMaterial,
     /// Lists the account's keys in the Region. Optional.
     ListKeys,
     /// Reads a key's tags. Optional.
@@ -32,7 +38,7 @@ pub enum Operation {
 
 impl Operation {
     /// How many there are.
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 13;
 
     /// All operations: those that every node needs, then the optional ones.
     pub const ALL: [Self; Self::COUNT] = [
@@ -46,6 +52,9 @@ impl Operation {
         Self::ScheduleKeyDeletion,
         Self::CancelKeyDeletion,
         Self::EnableKey,
+        Self::Encrypt,
+        Self::GetParametersForImport,
+        Self::ImportKeyMaterial,
     ];
 
     /// AWS's name of the operation.
@@ -56,6 +65,9 @@ impl Operation {
             Self::GetPublicKey => "GetPublicKey",
             Self::Sign => "Sign",
             Self::Decrypt => "Decrypt",
+            Self::Encrypt => "Encrypt",
+            Self::GetParametersForImport => "GetParametersForImport",
+            Self::ImportKeyMaterial => "ImportKeyMaterial",
             Self::ListKeys => "ListKeys",
             Self::ListResourceTags => "ListResourceTags",
             Self::ScheduleKeyDeletion => "ScheduleKeyDeletion",
@@ -72,6 +84,9 @@ impl Operation {
             Self::GetPublicKey => "kms:GetPublicKey",
             Self::Sign => "kms:Sign",
             Self::Decrypt => "kms:Decrypt",
+            Self::Encrypt => "kms:Encrypt",
+            Self::GetParametersForImport => "kms:GetParametersForImport",
+            Self::ImportKeyMaterial => "kms:ImportKeyMaterial",
             Self::ListKeys => "kms:ListKeys",
             Self::ListResourceTags => "kms:ListResourceTags",
             Self::ScheduleKeyDeletion => "kms:ScheduleKeyDeletion",

@@ -38,7 +38,10 @@ impl QuotaClass {
             Operation::ListKeys
             | Operation::ScheduleKeyDeletion
             | Operation::CancelKeyDeletion
-            | Operation::EnableKey => None,
+            | Operation::EnableKey
+            | Operation::Encrypt
+            | Operation::GetParametersForImport
+            | Operation::ImportKeyMaterial => None,
         }
     }
 

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 use crate::{
-    CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsPublicKey, Reply,
-    SigningAlgorithm, Upkeep, UpkeepAnswer,
+    CallMode, CreateKey, EncryptionAlgorithm, ImportParameters, KeyMetadata, Kms, KmsError, KmsKeyId,
+    KmsPublicKey, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
 };
 
 /// Another [`Kms`] as one of a Region.
@@ -75,6 +75,29 @@ impl Kms for Regional {
         mode: CallMode,
     ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
         self.inner.decrypt(&self.here(key), ciphertext, algorithm, mode).await
+    }
+
+    async fn encrypt(
+        &self,
+        key: &KmsKeyId,
+        plaintext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        self.inner.encrypt(&self.here(key), plaintext, algorithm, mode).await
+    }
+
+    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
+        self.inner.parameters_for_import(&self.here(key)).await
+    }
+
+    async fn import_key_material(
+        &self,
+        key: &KmsKeyId,
+        token: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Reply<()>, KmsError> {
+        self.inner.import_key_material(&self.here(key), token, wrapped).await
     }
 
     async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {

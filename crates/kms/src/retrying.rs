@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 
 use crate::waits::Waiting;
 use crate::{
-    CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsMetrics, KmsPublicKey,
-    Operation, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer, Waits, backoff,
+    CallMode, CreateKey, EncryptionAlgorithm, ImportParameters, KeyMetadata, Kms, KmsError, KmsKeyId,
+    KmsMetrics, KmsPublicKey, Operation, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer, Waits, backoff,
 };
 
 /// Exponential back-off: how often and how long to try again.
@@ -253,6 +253,47 @@ impl Kms for Retrying {
         let mut attempts = self.attempts();
         loop {
             match self.inner.decrypt(key, ciphertext, algorithm, mode).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => attempts.wait_after(error).await?,
+            }
+        }
+    }
+
+    async fn encrypt(
+        &self,
+        key: &KmsKeyId,
+        plaintext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.inner.encrypt(key, plaintext, algorithm, mode).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => attempts.wait_after(error).await?,
+            }
+        }
+    }
+
+    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.inner.parameters_for_import(key).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => attempts.wait_after(error).await?,
+            }
+        }
+    }
+
+    async fn import_key_material(
+        &self,
+        key: &KmsKeyId,
+        token: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Reply<()>, KmsError> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.inner.import_key_material(key, token, wrapped).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => attempts.wait_after(error).await?,
             }

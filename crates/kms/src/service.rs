@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 use crate::{
-    CreateKey, EncryptionAlgorithm, KeyMetadata, KmsError, KmsKeyId, KmsPublicKey, SigningAlgorithm, Upkeep,
-    UpkeepAnswer,
+    CreateKey, EncryptionAlgorithm, FailedCall, ImportParameters, KeyMetadata, KmsError, KmsKeyId,
+    KmsPublicKey, Operation, SigningAlgorithm, Upkeep, UpkeepAnswer,
 };
 
 /// Whether a call is carried out or only checked.
@@ -64,7 +64,8 @@ impl<T> Reply<T> {
 /// - **Names of keys.** Every method takes a key by id, key ARN, alias name or alias ARN. A key in another account
 ///   is reached by ARN only. An alias is resolved by the service at each call and may be re-pointed by its owner:
 ///   what is kept for long is the ARN that the answers carry.
-/// - **Idempotence.** `describe_key`, `public_key`, `sign` and `decrypt` change nothing and may be repeated at will.
+/// - **Idempotence.** `describe_key`, `public_key`, `sign`, `encrypt`, `decrypt` and `parameters_for_import` change
+///   nothing and may be repeated at will, and `import_key_material` with the same material.
 ///   `create_key` makes a new key, billed monthly, at every call that reaches the service, and AWS has no token to
 ///   tell two calls apart: after a time-out or a lost answer a key may exist that nobody knows.
 /// - **What may be retried.** Exactly what [`KmsError::retryable`] says; `create_key` only if
@@ -103,7 +104,8 @@ pub trait Kms: Send + Sync + Debug {
         mode: CallMode,
     ) -> Result<Reply<Vec<u8>>, KmsError>;
 
-    /// Decrypts `ciphertext` (`kms:Decrypt`): 256 bytes for an RSA_2048 key, whose plaintext has at most 190. A
+    /// Decrypts `ciphertext` (`kms:Decrypt`): 256 bytes for an RSA_2048 key, whose plaintext has at most 190; what
+    /// [`Kms::encrypt`] gave, at most 6144 bytes, for a SYMMETRIC_DEFAULT key. A
     /// [`CallMode::DryRun`] checks permission, state and usage and answers empty; whether it looks at the ciphertext
     /// is the service's choice.
     async fn decrypt(
@@ -120,6 +122,52 @@ pub trait Kms: Send + Sync + Debug {
     async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
         Err(request.unsupported())
     }
+
+    /// Encrypts `plaintext` (`kms:Encrypt`): 1 to 4096 bytes under a SYMMETRIC_DEFAULT key. A [`CallMode::DryRun`]
+    /// answers empty.
+    ///
+    /// # Security
+    /// The plaintext is sent to the service over TLS; a backend cannot wipe all copies that its HTTP client makes.
+    ///
+    /// # Errors
+    /// [`KmsError::UnsupportedOperation`] from a backend without it.
+    async fn encrypt(
+        &self,
+        key: &KmsKeyId,
+        _plaintext: &[u8],
+        _algorithm: EncryptionAlgorithm,
+        _mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        Err(unsupported(Operation::Encrypt, key))
+    }
+
+    /// Gives what material for a key made with [`OriginType::External`](crate::OriginType::External) is wrapped with
+    /// (`kms:GetParametersForImport`): RSA_AES_KEY_WRAP_SHA_256 under an RSA_4096 key.
+    ///
+    /// # Errors
+    /// [`KmsError::UnsupportedOperation`] from a backend without it.
+    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
+        Err(unsupported(Operation::GetParametersForImport, key))
+    }
+
+    /// Imports key material that was wrapped with those parameters (`kms:ImportKeyMaterial`), to stay until somebody
+    /// deletes it. The key is enabled then.
+    ///
+    /// # Errors
+    /// [`KmsError::UnsupportedOperation`] from a backend without it.
+    async fn import_key_material(
+        &self,
+        key: &KmsKeyId,
+        _token: &[u8],
+        _wrapped: &[u8],
+    ) -> Result<Reply<()>, KmsError> {
+        Err(unsupported(Operation::ImportKeyMaterial, key))
+    }
+}
+
+fn unsupported(operation: Operation, key: &KmsKeyId) -> KmsError {
+    let message = "this key management service does not have the operation".into();
+    KmsError::UnsupportedOperation { call: FailedCall::new(operation, Some(key)), message }
 }
 
 #[async_trait]
@@ -158,6 +206,29 @@ impl<K: Kms + ?Sized> Kms for Arc<K> {
         mode: CallMode,
     ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
         (**self).decrypt(key, ciphertext, algorithm, mode).await
+    }
+
+    async fn encrypt(
+        &self,
+        key: &KmsKeyId,
+        plaintext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        (**self).encrypt(key, plaintext, algorithm, mode).await
+    }
+
+    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
+        (**self).parameters_for_import(key).await
+    }
+
+    async fn import_key_material(
+        &self,
+        key: &KmsKeyId,
+        token: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Reply<()>, KmsError> {
+        (**self).import_key_material(key, token, wrapped).await
     }
 
     async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {

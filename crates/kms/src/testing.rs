@@ -11,13 +11,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_lc_rs::encoding::AsDer;
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use crate::{
-    CallMode, CreateKey, CredentialsProblem, EncryptionAlgorithm, FailedCall, KeyMetadata, KeySpec, KeyState,
-    KeyUsage, Kms, KmsError, KmsKeyId, KmsPublicKey, NetworkProblem, Operation, Reply, SigningAlgorithm,
-    Upkeep, UpkeepAnswer,
+    CallMode, CreateKey, CredentialsProblem, EncryptionAlgorithm, FailedCall, ImportParameters, KeyMetadata,
+    KeySpec, KeyState, KeyUsage, Kms, KmsError, KmsKeyId, KmsPublicKey, NetworkProblem, Operation, Reply,
+    SigningAlgorithm, Upkeep, UpkeepAnswer,
 };
 use material::Material;
 use store::Store;
@@ -298,6 +299,10 @@ impl Kms for FakeKms {
         self.serve(Operation::GetPublicKey, Some(key), |store, call| {
             let key = store.look_up(key, call)?;
             key.check_enabled(call)?;
+            if let Material::Symmetric(_) = key.material {
+                let message = "a symmetric key has no public key".into();
+                return Err(KmsError::UnsupportedOperation { call: call.clone(), message });
+            }
             let public_key = KmsPublicKey {
                 key_id: key.name().clone(),
                 spec: key.metadata.spec.clone(),
@@ -330,6 +335,10 @@ impl Kms for FakeKms {
                     CallMode::DryRun => Vec::new(),
                     CallMode::Execute => material::sign(pair, message),
                 },
+                Material::Ed25519(pair) if fits => match mode {
+                    CallMode::DryRun => Vec::new(),
+                    CallMode::Execute => pair.sign(message).as_ref().to_vec(),
+                },
                 _ => return Err(key.wrong_usage(call, algorithm.as_str())),
             };
             Ok(Reply::new(signature).with_key(key.metadata.arn.clone()))
@@ -348,16 +357,94 @@ impl Kms for FakeKms {
             let key = store.look_up(key, call)?;
             key.check_enabled(call)?;
             let fits = key.metadata.usage == KeyUsage::EncryptDecrypt;
-            let plaintext = match &key.material {
-                Material::Rsa(private) if fits => match mode {
-                    CallMode::DryRun => Zeroizing::default(),
-                    CallMode::Execute => material::decrypt(private, ciphertext).ok_or_else(|| {
-                        KmsError::InvalidCiphertext { call: call.clone(), message: "".into() }
-                    })?,
+            let opened = match (&key.material, algorithm) {
+                (Material::Rsa(_), EncryptionAlgorithm::RsaesOaepSha256)
+                    if fits && mode == CallMode::DryRun =>
+                {
+                    Some(Zeroizing::default())
+                }
+                (Material::Rsa(private), EncryptionAlgorithm::RsaesOaepSha256) if fits => {
+                    material::decrypt(private, ciphertext)
+                }
+                (Material::Symmetric(secret), EncryptionAlgorithm::SymmetricDefault) => {
+                    let opened = material::open(secret, key.name().as_str(), ciphertext);
+                    opened.map(|text| if mode == CallMode::DryRun { Zeroizing::default() } else { text })
+                }
+                _ => return Err(key.wrong_usage(call, algorithm.as_str())),
+            };
+            let plaintext = opened
+                .ok_or_else(|| KmsError::InvalidCiphertext { call: call.clone(), message: "".into() })?;
+            Ok(Reply::new(plaintext).with_key(key.metadata.arn.clone()))
+        })
+        .await
+    }
+
+    async fn encrypt(
+        &self,
+        key: &KmsKeyId,
+        plaintext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        self.serve(Operation::Encrypt, Some(key), |store, call| {
+            if !(1..=4096).contains(&plaintext.len()) {
+                let message =
+                    "1 validation error detected: 'plaintext' must have length between 1 and 4096".into();
+                return Err(KmsError::Validation { call: call.clone(), message });
+            }
+            let key = store.look_up(key, call)?;
+            key.check_enabled(call)?;
+            let ciphertext = match (&key.material, algorithm) {
+                (Material::Symmetric(secret), EncryptionAlgorithm::SymmetricDefault) => match mode {
+                    CallMode::DryRun => Vec::new(),
+                    CallMode::Execute => material::seal(secret, key.name().as_str(), plaintext),
                 },
                 _ => return Err(key.wrong_usage(call, algorithm.as_str())),
             };
-            Ok(Reply::new(plaintext).with_key(key.metadata.arn.clone()))
+            Ok(Reply::new(ciphertext).with_key(key.metadata.arn.clone()))
+        })
+        .await
+    }
+
+    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
+        self.serve(Operation::GetParametersForImport, Some(key), |store, call| {
+            let found = store.look_up(key, call)?;
+            found.check_external(call)?;
+            let (token, arn) = (found.name().as_str().as_bytes().to_vec(), found.metadata.arn.clone());
+            let der = store.wrapping_key().public_key().as_der();
+            let wrapping_key = der.expect("a generated key has an encoding").as_ref().to_vec();
+            Ok(Reply::new(ImportParameters { wrapping_key, token }).with_key(arn))
+        })
+        .await
+    }
+
+    async fn import_key_material(
+        &self,
+        key: &KmsKeyId,
+        token: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Reply<()>, KmsError> {
+        self.serve(Operation::ImportKeyMaterial, Some(key), |store, call| {
+            let found = store.look_up(key, call)?;
+            found.check_external(call)?;
+            let refused = |name: &str| KmsError::Unexpected {
+                call: call.clone(),
+                name: Some(name.to_owned()),
+                status: Some(400),
+                message: "".into(),
+            };
+            if token != found.name().as_str().as_bytes() {
+                return Err(refused("InvalidImportTokenException"));
+            }
+            let spec = found.metadata.spec.clone();
+            let before = found.material.public_der();
+            let opened = material::unwrap(store.wrapping_key(), wrapped)
+                .ok_or_else(|| KmsError::InvalidCiphertext { call: call.clone(), message: "".into() })?;
+            let imported = Material::import(&spec, &opened)
+                .filter(|new| before.is_empty() || before == new.public_der())
+                .ok_or_else(|| refused("IncorrectKeyMaterialException"))?;
+            let arn = store.import(key, imported);
+            Ok(Reply::new(()).with_key(arn))
         })
         .await
     }

@@ -8,7 +8,9 @@ use cantle_kms::{KmsKeyId, MultiRegion};
 use cantle_kms_aws::StaticCredentials;
 use cantle_store::{Access, NodeIdentity};
 use cantle_types::Clock;
-use cantle_vault::{KeyFilter, Registrable, Schemes, Vault, VaultBackend, VaultOptions};
+use cantle_vault::{
+    KeyFilter, Registrable, Schemes, Vault, VaultBackend, VaultOptions, WrapperKeyError, Wrapping,
+};
 use tokio::net::lookup_host;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -43,7 +45,7 @@ pub(crate) struct Base {
 }
 
 impl Base {
-    /// Opens a node's database and keys. The KMS is not asked.
+    /// Opens a node's database and keys. The KMS is asked only where it encrypts the private keys in the database.
     pub(crate) async fn open(
         config: &NodeConfig,
         data_dir: &Path,
@@ -52,23 +54,24 @@ impl Base {
         let node = storage::identity(config);
         let store = storage::open(config, data_dir, Access::ReadWrite).await?;
         let kms = match &config.crypto.kms {
-            Some(kms) if config.crypto.provider == Provider::Kms => {
-                Some(kms::connect_kms(&node, kms, around.credentials.clone()).await?)
-            }
-            _ => None,
+            Some(kms) => Some(kms::connect_kms(&node, kms, around.credentials.clone()).await?),
+            None => None,
         };
-        if kms.is_some() && matches!(config.storage.backend, StorageBackend::Memory) {
+        let provider = config.crypto.provider;
+        if provider == Provider::Kms && matches!(config.storage.backend, StorageBackend::Memory) {
             warn!(
                 "{node} keeps its data in memory and its keys in the KMS: it makes new KMS keys at every start, each \
                  about 1 USD a month until somebody deletes it; use storage.type = sqlite for anything but a trial"
             );
         }
-        let backend = match &kms {
-            Some(NodeKms { kms, .. }) => VaultBackend::Kms(kms.clone()),
-            None => VaultBackend::Jce,
+        let backend = match (&kms, provider) {
+            (Some(NodeKms { kms, .. }), Provider::Kms) => VaultBackend::Kms(kms.clone()),
+            (Some(NodeKms { kms, .. }), Provider::Jce) => VaultBackend::JceWrapped(kms.clone()),
+            (None, _) => VaultBackend::Jce,
         };
         let options = vault_options(&node, &config.crypto)?;
         let vault = Vault::open(store.store.clone(), backend, options, around.clock.clone()).await?;
+        vault.prepare_private_keys(wrapping(&config.crypto)?).await?;
         check_regions(&vault).await?;
         Ok(Self { node, store, kms, vault })
     }
@@ -102,6 +105,19 @@ pub(crate) async fn resolve(host: &str, port: Option<u16>) -> Result<std::net::S
         Ok(None) => Err(StartStep::Address { address, source: std::io::ErrorKind::AddrNotAvailable.into() }),
         Err(source) => Err(StartStep::Address { address, source }),
     }
+}
+
+/// What is to become of the private keys in a node's database.
+pub(crate) fn wrapping(crypto: &CryptoConfig) -> Result<Option<Wrapping>, WrapperKeyError> {
+    let Some(config) = &crypto.wrapper_key else { return Ok(None) };
+    if config.reverted {
+        return Ok(Some(Wrapping::Reverted));
+    }
+    let parse = |id: &String| {
+        let named = |source| WrapperKeyError::KeyId { wrapper_key_id: id.clone(), source };
+        KmsKeyId::parse(id).map_err(named)
+    };
+    Ok(Some(Wrapping::Encrypted(config.wrapper_key_id.as_ref().map(parse).transpose()?)))
 }
 
 /// How a node's vault is set up.

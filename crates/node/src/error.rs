@@ -9,7 +9,7 @@ use cantle_kms_aws::ConnectError;
 use cantle_participant::InitializeError;
 use cantle_store::{NodeIdentity, OpenError, StoreError};
 use cantle_transport::TlsError;
-use cantle_vault::{SchemesError, VaultError};
+use cantle_vault::{SchemesError, VaultError, WrapperKeyError};
 use thiserror::Error;
 
 /// A node that did not start. Its text names the node; what to do is in the cause's text.
@@ -48,6 +48,9 @@ pub enum StartStep {
     /// Opening its keys.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// Encrypting the private keys in its database, or decrypting them.
+    #[error(transparent)]
+    Wrapper(Box<WrapperKeyError>),
     /// Keys that cannot be used in the Regions to fail over to.
     #[error(
         "with crypto.kms.failover-regions every key has to be a multi-Region key, and these are not: {}; remove \
@@ -124,6 +127,12 @@ pub enum StartStep {
     NotYet(#[from] ConfigErrors),
 }
 
+impl From<WrapperKeyError> for StartStep {
+    fn from(error: WrapperKeyError) -> Self {
+        Self::Wrapper(Box::new(error))
+    }
+}
+
 impl From<ListKeysError> for StartStep {
     fn from(error: ListKeysError) -> Self {
         Self::Keys(Box::new(error))
@@ -154,7 +163,7 @@ impl StartStep {
             Self::Open(_) | Self::Store(_) => "could not open its database",
             Self::Kms(_) => "could not set up its KMS client",
             Self::Schemes(_) => "has a configuration of schemes that cannot be",
-            Self::Vault(_) | Self::Keys(_) => "could not open its keys",
+            Self::Vault(_) | Self::Wrapper(_) | Self::Keys(_) => "could not open its keys",
             Self::NotMultiRegion { .. } => "has keys that cannot be used in another Region",
             Self::Topology(_) => "could not read its topology",
             Self::Initialize(_) | Self::Found(_) => "could not be initialized",

@@ -4,10 +4,10 @@ use std::{path::Path, sync::Arc};
 
 use cantle_admin_api::{NodeTopology, list_keys, list_possible_orphans};
 use cantle_config::{Config, CryptoProvider, NodeConfig};
-use cantle_identity::{TopologyLists, TopologyManager};
+use cantle_identity::{ReadError, TopologyLists, TopologyManager};
 use cantle_kms_aws::StaticCredentials;
 use cantle_proto::cantle::admin::v1::{NodeKey, PossibleOrphan};
-use cantle_store::{Access, NodeIdentity};
+use cantle_store::{Access, NodeIdentity, NodeStore};
 use cantle_types::{ProtocolVersion, SystemClock};
 use cantle_vault::{Vault, VaultBackend};
 use tokio::sync::watch;
@@ -139,19 +139,32 @@ async fn inspect(
     credentials: Option<StaticCredentials>,
 ) -> Result<Vec<NodeKey>, StartStep> {
     let (store, vault) = open(config, data_dir, Access::ReadOnly, credentials).await?;
-    let topology = match managed {
+    let topology = topology_of(managed, &store.store, &vault, Arc::new(SystemClock)).await?;
+    let keys = list_keys(&vault, &topology).await;
+    store.close().await;
+    Ok(keys?)
+}
+
+/// The same as a list.
+pub(crate) fn managed(config: &Config) -> Vec<(&NodeConfig, Option<ProtocolVersion>)> {
+    nodes(config).collect()
+}
+
+/// What a node that does not run knows of its topology.
+pub(crate) async fn topology_of(
+    managed: Option<ProtocolVersion>,
+    store: &Arc<dyn NodeStore>,
+    vault: &Vault,
+    clock: Arc<SystemClock>,
+) -> Result<NodeTopology, ReadError> {
+    Ok(match managed {
         Some(version) => {
-            TopologyManager::open(store.store.clone(), vault.clone(), Arc::new(SystemClock), version)
-                .await?
-                .into()
+            TopologyManager::open(Arc::clone(store), vault.clone(), clock, version).await?.into()
         }
         // Their keys are told by purpose alone: they have no namespace.
         None => NodeTopology::OfDomain {
             identity: watch::Sender::new(None).subscribe(),
-            lists: TopologyLists::of_domains(store.store.clone()),
+            lists: TopologyLists::of_domains(Arc::clone(store)),
         },
-    };
-    let keys = list_keys(&vault, &topology).await;
-    store.close().await;
-    Ok(keys?)
+    })
 }

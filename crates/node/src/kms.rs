@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use cantle_config::{KmsConfig, LimitsConfig, RetryConfig, SslVerification as ConfiguredSsl};
 use cantle_kms::{
     Audited, Backoff, CallMode, Counted, CreateKey, CreationPoll, EncryptionAlgorithm, FailingOver,
-    KeyMetadata, Kms, KmsError, KmsKeyId, KmsMetrics, KmsPublicKey, LimitOptions, Limited, Metered,
-    QuotaClass, Regional, Reply, RetryOptions, Retrying, SigningAlgorithm, Upkeep, UpkeepAnswer, Waits,
+    ImportParameters, KeyMetadata, Kms, KmsError, KmsKeyId, KmsMetrics, KmsPublicKey, LimitOptions, Limited,
+    Metered, QuotaClass, Regional, Reply, RetryOptions, Retrying, SigningAlgorithm, Upkeep, UpkeepAnswer,
+    Waits,
 };
 use cantle_kms_aws::{AssumeRole, AwsKms, AwsKmsOptions, ConnectError, SslVerification, StaticCredentials};
 use cantle_store::NodeIdentity;
@@ -192,6 +193,29 @@ impl Kms for InSpan {
         mode: CallMode,
     ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
         self.inner.decrypt(key, ciphertext, algorithm, mode).instrument(self.span.clone()).await
+    }
+
+    async fn encrypt(
+        &self,
+        key: &KmsKeyId,
+        plaintext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        self.inner.encrypt(key, plaintext, algorithm, mode).instrument(self.span.clone()).await
+    }
+
+    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
+        self.inner.parameters_for_import(key).instrument(self.span.clone()).await
+    }
+
+    async fn import_key_material(
+        &self,
+        key: &KmsKeyId,
+        token: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Reply<()>, KmsError> {
+        self.inner.import_key_material(key, token, wrapped).instrument(self.span.clone()).await
     }
 
     async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {

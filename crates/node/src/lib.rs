@@ -23,6 +23,7 @@ mod kms;
 mod listen;
 mod mediator;
 mod metrics;
+mod migrate;
 mod monitoring;
 mod nodes;
 mod participant;
@@ -43,12 +44,16 @@ pub use cantle_admin_api::{
 };
 pub use cantle_kms::{Operation, RequestCounts};
 pub use cantle_kms_aws::{ConnectError, StaticCredentials};
-pub use cantle_store::{NodeIdentity, NodeKind};
+pub use cantle_store::{Access, KmsMetadata, NodeIdentity, NodeKind};
 pub use doctor::{Check, DoctorOptions, Finding, Severity, TrialKey, examine};
 pub use error::{MonitoringError, StartError, StartStep};
 pub use iam_policy::{IamCondition, IamPolicy, IamPolicyOptions, IamStatement, iam_policy};
 pub use inspect::{forget_possible_orphan, inspect_keys, inspect_possible_orphans};
 pub use kms::{NodeKms, connect_kms};
+pub use migrate::{
+    Exported, FromKms, ImportStep, KeyArchive, KeyMove, KeyPlan, MigrateError, SHORTEST_PASSPHRASE, ToKms,
+    read_export, write_export,
+};
 pub use nodes::{NodeHandle, Nodes, NodesOptions};
 pub use state::{NodeEvent, NodeState};
 pub use tls::{client_tls, own_client_tls, server_tls};

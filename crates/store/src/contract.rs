@@ -35,8 +35,11 @@ where
     keys::private_key_is_stored_whole_once(&*fresh().await).await;
     keys::first_key_claims_the_provider(&*fresh().await).await;
     keys::deletion_removes_all_rows_of_one_key(&*fresh().await).await;
+    keys::private_keys_are_replaced_together_or_not_at_all(&*fresh().await).await;
+    keys::keys_move_to_a_kms_and_back(&*fresh().await).await;
     creations::journal_follows_a_creation(&*fresh().await).await;
     creations::storing_the_key_ends_its_creation(&*fresh().await).await;
+    creations::using_a_wrapper_key_ends_its_creation(&*fresh().await).await;
     deletions::deletions_follow_what_is_asked_for(&*fresh().await).await;
     deletions::a_deleted_key_has_no_deletion_left(&*fresh().await).await;
     settings::provider_is_claimed_once(&*fresh().await).await;

@@ -161,6 +161,18 @@ pub struct Deletion {
     pub kms: bool,
 }
 
+/// What is left in a database's files of rows that were deleted or replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erasure {
+    /// Nothing.
+    Complete,
+    /// SQLite: what was there is still in the write-ahead log, because another process reads the database. Later it can
+    /// be erased.
+    Busy,
+    /// PostgreSQL: the table is written anew. The server's own log, its backups and its replicas may hold the rows still.
+    ServerLog,
+}
+
 /// Keys of a node.
 ///
 /// Every method is one transaction: it has happened whole, durably, when it returns `Ok`, and not at all when it
@@ -236,6 +248,32 @@ pub trait KeyStore: Send + Sync {
 
     /// Which private keys are stored, without reading them.
     async fn private_key_list(&self) -> Result<Vec<PrivateKeyEntry>, StoreError>;
+
+    /// Replaces the stored bytes of private keys, and what encrypts them, in one transaction. Ends the creations of the
+    /// wrapper keys in the journal.
+    ///
+    /// What was there before is still in the database's files until [`KeyStore::remains_erase`].
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownKey`] if one of them is not stored.
+    async fn private_keys_replace(&self, keys: &[StoredPrivateKey]) -> Result<(), StoreError>;
+
+    /// Moves a node's keys into a KMS, in one transaction: stores what stands behind which fingerprint, removes **all**
+    /// private keys, records provider kms, and ends the creations of those KMS keys in the journal.
+    ///
+    /// # Errors
+    /// [`crate::Conflict::Provider`] unless the recorded provider is jce; [`crate::Conflict::KmsKey`].
+    async fn keys_move_to_kms(&self, moved: &[KmsMetadata]) -> Result<(), StoreError>;
+
+    /// Moves a node's keys back into the store, in one transaction: stores the private keys, removes **all** KMS
+    /// metadata, and records provider jce. The keys in the KMS are not touched.
+    ///
+    /// # Errors
+    /// [`crate::Conflict::Provider`] unless the recorded provider is kms.
+    async fn keys_move_to_store(&self, moved: &[StoredPrivateKey]) -> Result<(), StoreError>;
+
+    /// Erases from the database's files what deleted and replaced rows left there, as far as this database can.
+    async fn remains_erase(&self) -> Result<Erasure, StoreError>;
 
     /// Removes all rows of a key, the private part first. A fingerprint that is not there removes nothing.
     async fn key_delete(&self, fingerprint: &Fingerprint) -> Result<Deletion, StoreError>;

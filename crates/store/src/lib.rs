@@ -30,8 +30,8 @@ pub use creation::{CreationJournal, KeyCreation};
 pub use deletion::{DeletionJournal, KeyDeletion};
 pub use error::{BackendError, Conflict, OpenError, StoreError};
 pub use key::{
-    CryptoProvider, Deletion, Insertion, KeyOrigin, KeyStore, KmsMetadata, PrivateKeyEntry, StoredPrivateKey,
-    StoredPublicKey,
+    CryptoProvider, Deletion, Erasure, Insertion, KeyOrigin, KeyStore, KmsMetadata, PrivateKeyEntry,
+    StoredPrivateKey, StoredPublicKey,
 };
 pub use metered::Metered;
 pub use postgres::{PostgresOptions, PostgresSsl, PostgresStore, SslMode};

@@ -10,7 +10,7 @@ use cantle_types::Fingerprint;
 use metrics::{SharedString, counter, histogram};
 
 use crate::sql::{Columns, SqlStore, SqlWrite, Statement};
-use crate::{NodeIdentity, PostgresStore, SqliteStore, StoreError};
+use crate::{Erasure, NodeIdentity, PostgresStore, SqliteStore, StoreError};
 
 /// A store that is measured. Clones are the same store.
 #[derive(Debug, Clone)]
@@ -98,6 +98,11 @@ impl<S: SqlStore> SqlStore for Metered<S> {
     ) -> Result<Vec<T>, StoreError> {
         let pending = Pending::start(&self.node, operation);
         pending.end(self.inner.read(operation, statement).await)
+    }
+
+    async fn erase(&self, operation: &'static str) -> Result<Erasure, StoreError> {
+        let pending = Pending::start(&self.node, operation);
+        pending.end(self.inner.erase(operation).await)
     }
 
     async fn private_key_deleted(&self, fingerprint: &Fingerprint) {

@@ -6,8 +6,8 @@
 //! server how it ended; only where the server does not come back within the connection timeout is it reported as
 //! failed although it may have happened.
 //!
-//! Deleted rows stay in the server's files until it vacuums them, in its log until that is recycled, and in backups:
-//! that goes for private keys of provider jce too.
+//! Deleted rows stay in the server's files until they are vacuumed, in its log until that is recycled, and in backups:
+//! that goes for private keys of provider jce too, whose table [`crate::KeyStore::remains_erase`] writes anew.
 //! Sources: <https://www.postgresql.org/docs/current/runtime-config-wal.html>,
 //! <https://www.postgresql.org/docs/current/explicit-locking.html>.
 
@@ -30,7 +30,7 @@ pub use self::options::{PostgresOptions, PostgresSsl, SslMode};
 use self::schema::Opening;
 use self::writer::{Transaction, Writer, connect, in_time};
 use crate::sql::{Columns, SqlStore, SqlWrite, Statement};
-use crate::{Access, OpenError, StoreError};
+use crate::{Access, Erasure, OpenError, StoreError};
 
 /// A server that has not answered for so long is not there. Longer than what it gives itself for a statement.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(35);
@@ -118,6 +118,13 @@ impl SqlStore for PostgresStore {
         }
         let rows = sqlx::query_as_with(sql, arguments).fetch_all(&self.inner.readers);
         in_time(REPLY_TIMEOUT, rows).await.map_err(failed)
+    }
+
+    async fn erase(&self, operation: &'static str) -> Result<Erasure, StoreError> {
+        let Some(writer) = &self.inner.writer else { return Err(StoreError::ReadOnly { operation }) };
+        // Writes the table's files anew, without what was deleted. Nothing reaches the server's log and backups.
+        writer.run_alone(operation, "VACUUM (FULL) private_keys").await?;
+        Ok(Erasure::ServerLog)
     }
 }
 

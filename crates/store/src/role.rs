@@ -27,6 +27,8 @@ pub enum RoleSetting {
     PublicPort,
     /// The service agreement that a participant accepted: its id as text.
     AcceptedAgreement(DomainId),
+    /// Whether private keys in clear may be left in the database's files: empty, or a word for it.
+    PrivateKeyRemains,
     /// The members that the sequencer's operator has disabled: one a line.
     DisabledMembers(DomainId),
     /// Who accepted the service agreement: the sequencer's list.
@@ -44,6 +46,7 @@ impl RoleSetting {
             Self::DispatchWatermark(domain) => ("dispatch-watermark", domain.as_str()),
             Self::PublicPort => ("public-port", ""),
             Self::AcceptedAgreement(domain) => ("accepted-agreement", domain.as_str()),
+            Self::PrivateKeyRemains => ("private-key-remains", ""),
             Self::DisabledMembers(domain) => ("disabled-members", domain.as_str()),
             Self::AgreementAcceptances(domain) => ("agreement-acceptances", domain.as_str()),
         }

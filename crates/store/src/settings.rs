@@ -70,7 +70,8 @@ impl fmt::Display for NodeIdentity {
 
 /// What a node knows about itself.
 ///
-/// Both values are written once and never change; each method is atomic and may be repeated.
+/// Both values are written once; the provider changes only where all keys move, by
+/// [`KeyStore::keys_move_to_kms`] and back. Each method is atomic and may be repeated.
 #[async_trait]
 pub trait SettingsStore: Send + Sync {
     /// The crypto provider of this node's keys, or `None` before the first key.

@@ -25,7 +25,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Arguments, AssertSqlSafe, Database, Encode, FromRow, SqlSafeStr, SqlStr, Type};
 
-use crate::StoreError;
+use crate::{Erasure, StoreError};
 
 /// A value of a statement.
 #[derive(Debug, Clone, Copy)]
@@ -153,6 +153,9 @@ pub(crate) trait SqlStore: Send + Sync {
     ) -> Result<Option<T>, StoreError> {
         Ok(self.read(operation, statement).await?.into_iter().next())
     }
+
+    /// Erases from the database's files what deleted and replaced rows left there.
+    async fn erase(&self, operation: &'static str) -> Result<Erasure, StoreError>;
 
     /// Does what the database needs to forget the bytes of a deleted private key. The deletion stands either way.
     async fn private_key_deleted(&self, _fingerprint: &Fingerprint) {}

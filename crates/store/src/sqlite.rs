@@ -24,7 +24,7 @@ use sqlx::{Sqlite, Transaction};
 
 use self::lock::FileLock;
 use crate::sql::{Columns, SqlStore, SqlWrite, Statement};
-use crate::{Access, BackendError, MigrateOnStart, NodeIdentity, OpenError, StoreError};
+use crate::{Access, BackendError, Erasure, MigrateOnStart, NodeIdentity, OpenError, StoreError};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const READERS: u32 = 3;
@@ -173,6 +173,21 @@ impl SqlStore for SqliteStore {
             .fetch_all(&self.inner.readers)
             .await
             .map_err(error::failed(operation))
+    }
+
+    async fn erase(&self, operation: &'static str) -> Result<Erasure, StoreError> {
+        if self.inner.access == Access::ReadOnly {
+            return Err(StoreError::ReadOnly { operation });
+        }
+        let failed = error::failed(operation);
+        let mut connection = self.inner.writer.acquire().await.map_err(&failed)?;
+        // Pages keep copies of rows that were moved between them; writing the file anew leaves none.
+        sqlx::query("VACUUM").execute(&mut *connection).await.map_err(&failed)?;
+        let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(&failed)?;
+        Ok(if busy == 0 { Erasure::Complete } else { Erasure::Busy })
     }
 
     async fn private_key_deleted(&self, fingerprint: &Fingerprint) {

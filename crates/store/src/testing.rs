@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use cantle_types::Fingerprint;
 
 use crate::sql::{Columns, SqlStore, SqlWrite, Statement};
-use crate::{SqliteStore, StoreError};
+use crate::{Erasure, SqliteStore, StoreError};
 
 /// Whoever decides at which step the world stops: by an answer that never comes.
 #[async_trait]
@@ -59,6 +59,13 @@ impl<S: SqlStore> SqlStore for Gated<S> {
         statement: Statement<'_>,
     ) -> Result<Vec<T>, StoreError> {
         self.inner.read(operation, statement).await
+    }
+
+    async fn erase(&self, operation: &'static str) -> Result<Erasure, StoreError> {
+        self.gate.enter(operation).await;
+        let erased = self.inner.erase(operation).await?;
+        self.gate.leave(operation).await;
+        Ok(erased)
     }
 
     async fn private_key_deleted(&self, fingerprint: &Fingerprint) {

@@ -3,6 +3,14 @@
 use cantle_store::{CryptoProvider, StoreError};
 use cantle_types::{Fingerprint, KeyName};
 
+/// The command that moves a node's keys to a provider.
+fn migration(to: CryptoProvider) -> &'static str {
+    match to {
+        CryptoProvider::Kms => "cantle migrate to-kms",
+        CryptoProvider::Jce => "cantle migrate from-kms",
+    }
+}
+
 /// Why a vault could not be opened or read. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -14,7 +22,7 @@ pub enum VaultError {
     #[error(
         "this node's keys were made with crypto.provider = {recorded}, but it is configured with \
          crypto.provider = {configured}: that needs a migration. Nothing was changed. Set crypto.provider back to \
-         {recorded}, or move to a new node with provider {configured} as the manual's migration chapter says"
+         {recorded}, or move the keys with `{} --node NAME` and this configuration", migration(*configured)
     )]
     ProviderMismatch {
         /// What the store remembers.

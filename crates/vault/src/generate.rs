@@ -7,6 +7,7 @@
 //! name and kind, or the next start, goes on with the KMS key that was made: see [`unfinished`].
 //! Source: <https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateKey.html>.
 
+mod journaled;
 mod unfinished;
 
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use cantle_crypto::{
     SigningPublicKey,
 };
 use cantle_kms::{
-    CreateError, CreateKey, CreationPoll, KeySpec, Kms, KmsError, KmsKeyId, Operation, wait_until_ready,
+    CreateError, CreateKey, CreationPoll, KeySpec, Kms, KmsError, KmsKeyId, Operation, OriginType,
+    wait_until_ready,
 };
 use cantle_store::{KeyCreation, KeyOrigin, KmsMetadata, StoreError};
 use cantle_types::{KeyName, KeyPurpose};
@@ -28,6 +30,8 @@ use crate::register::{KmsPublicKeyError, TrialError, read_public_key};
 use crate::scheme::SchemeError;
 use crate::trial::{RoundTrip, RoundTripError, round_trip};
 use crate::vault::{Inner, Vault, VaultBackend};
+use crate::wrapping::WrapperKeyError;
+pub(crate) use journaled::Journaled;
 use unfinished::Location;
 
 /// Why a key could not be made.
@@ -109,9 +113,21 @@ pub enum GenerateError {
     /// The store failed before a key was made.
     #[error("the node's key store failed; no key was made")]
     Store(#[from] StoreError),
+    /// The new software key could not be encrypted with the wrapper key, and was not stored.
+    #[error("the new key could not be stored")]
+    Wrapper(#[source] Box<WrapperKeyError>),
     /// The node is stopping.
     #[error("the node stopped while the key was made; the next start says what became of it")]
     Stopped,
+}
+
+impl From<WrapperKeyError> for GenerateError {
+    fn from(error: WrapperKeyError) -> Self {
+        match error {
+            WrapperKeyError::Store(error) => Self::Store(error),
+            error => Self::Wrapper(Box::new(error)),
+        }
+    }
 }
 
 /// What the operator has to know of a KMS key that exists, or may.
@@ -239,7 +255,9 @@ impl Vault {
         let task = self.inner.creations.spawn(async move {
             match inner.backend.clone() {
                 VaultBackend::Kms(kms) => inner.generate_in_kms(&kms, scheme, name, role).await,
-                VaultBackend::Jce => inner.generate_in_software(scheme, name).await,
+                VaultBackend::Jce | VaultBackend::JceWrapped(_) => {
+                    inner.generate_in_software(scheme, name).await
+                }
             }
         });
         match task.await {
@@ -263,7 +281,7 @@ impl Inner {
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => return Err(GenerateError::Stopped),
         };
-        self.store.private_key_insert(&public, name.as_ref(), &stored).await?;
+        self.insert_private(&public, name.as_ref(), stored).await?;
         tracing::info!(fingerprint = %public.fingerprint(), "made a {} key in software", public.purpose());
         Ok(public)
     }
@@ -403,6 +421,7 @@ impl Inner {
             description: shown(creation.name.as_ref()),
             tags: self.options.tags(role, &creation.id),
             multi_region: self.options.multi_region,
+            origin: OriginType::AwsKms,
         };
         let key = match kms.create_key(&request).await {
             Ok(reply) => reply.value.key_id,

@@ -46,6 +46,8 @@ pub enum KeyRole {
     Signing,
     /// Decryption of views.
     Encryption,
+    /// Encryption of the stored private keys.
+    Wrapper,
     /// Anything else an operator makes.
     Other,
 }
@@ -58,6 +60,7 @@ impl KeyRole {
             Self::Namespace => "namespace",
             Self::Signing => "signing",
             Self::Encryption => "encryption",
+            Self::Wrapper => "wrapper",
             Self::Other => "other",
         }
     }

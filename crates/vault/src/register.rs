@@ -219,7 +219,7 @@ fn check_usable(key: &KmsKeyId, purpose: KeyPurpose, described: &KeyMetadata) ->
 }
 
 /// What is kept of a key's name: never an alias; an ARN where the operator named it by one, else the id.
-fn kept_name(given: &KmsKeyId, described: &KeyMetadata) -> KmsKeyId {
+pub(crate) fn kept_name(given: &KmsKeyId, described: &KeyMetadata) -> KmsKeyId {
     let arn = described.arn.clone();
     match given.kind() {
         KmsKeyIdKind::KeyArn => given.clone(),
@@ -231,7 +231,8 @@ fn kept_name(given: &KmsKeyId, described: &KeyMetadata) -> KmsKeyId {
 /// The algorithm that the KMS signs with for a key.
 pub(crate) fn signing_algorithm(public: &SigningPublicKey) -> SigningAlgorithm {
     match public.scheme() {
+        cantle_crypto::SigningKeyScheme::EcDsaP256 => SigningAlgorithm::EcdsaSha256,
         cantle_crypto::SigningKeyScheme::EcDsaP384 => SigningAlgorithm::EcdsaSha384,
-        _ => SigningAlgorithm::EcdsaSha256,
+        cantle_crypto::SigningKeyScheme::Ed25519 => SigningAlgorithm::Ed25519Sha512,
     }
 }

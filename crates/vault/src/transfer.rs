@@ -14,6 +14,7 @@ use crate::private;
 use crate::scheme::SchemeError;
 use crate::use_key::KeyUseError;
 use crate::vault::{Vault, VaultBackend};
+use crate::wrapping::WrapperKeyError;
 
 /// Why a key pair was not given out.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +55,21 @@ pub enum ImportError {
     /// The node may not have keys of that scheme.
     #[error(transparent)]
     Scheme(#[from] SchemeError),
+    /// It could not be encrypted with the wrapper key.
+    #[error("the key pair could not be stored")]
+    Wrapper(#[source] Box<WrapperKeyError>),
     /// The store failed.
     #[error("the node's key store failed")]
     Store(#[from] StoreError),
+}
+
+impl From<WrapperKeyError> for ImportError {
+    fn from(error: WrapperKeyError) -> Self {
+        match error {
+            WrapperKeyError::Store(error) => Self::Store(error),
+            error => Self::Wrapper(Box::new(error)),
+        }
+    }
 }
 
 /// Whether something still needs a key. The caller knows: the vault sees no topology.
@@ -135,10 +148,8 @@ impl Vault {
         let store = &self.inner.store;
         let stored = store.private_key_find(fingerprint).await.map_err(KeyUseError::from)?;
         let stored = stored.ok_or_else(|| KeyUseError::Unknown { fingerprint: fingerprint.clone() })?;
-        if let Some(wrapper_key_id) = stored.wrapper_key_id {
-            return Err(KeyUseError::Wrapped { fingerprint: fingerprint.clone(), wrapper_key_id }.into());
-        }
-        let exported = private::export(&stored.key)
+        let clear = self.inner.in_clear(&stored).await?;
+        let exported = private::export(&clear)
             .map_err(|source| KeyUseError::Unreadable { fingerprint: fingerprint.clone(), source })?;
         Ok(exported)
     }
@@ -162,7 +173,7 @@ impl Vault {
             PublicKey::Signing(key) => self.inner.options.signing.check(key.scheme())?,
             PublicKey::Encryption(key) => self.inner.options.encryption.check(key.scheme())?,
         }
-        self.inner.store.private_key_insert(&public, name.as_ref(), &stored).await?;
+        self.inner.insert_private(&public, name.as_ref(), stored).await?;
         Ok(public.fingerprint().clone())
     }
 

@@ -86,11 +86,34 @@ pub enum KeyUseError {
         #[source]
         source: KmsKeyIdError,
     },
-    /// The private key is encrypted with a wrapper key, which this node does not support.
+    /// The private key is encrypted with a wrapper key, and the node was opened without its KMS.
     #[error(
-        "the private key {fingerprint} is encrypted with wrapper key {wrapper_key_id}, which is not supported"
+        "the private key {fingerprint} is encrypted with wrapper key {wrapper_key_id}; \
+         crypto.private-key-store.encryption is needed to use it"
     )]
     Wrapped {
+        /// The key.
+        fingerprint: Fingerprint,
+        /// The wrapper key.
+        wrapper_key_id: String,
+    },
+    /// The KMS did not decrypt the private key with its wrapper key.
+    #[error("the private key {fingerprint} could not be decrypted with wrapper key {wrapper_key_id}")]
+    Unwrap {
+        /// The key.
+        fingerprint: Fingerprint,
+        /// The wrapper key.
+        wrapper_key_id: String,
+        /// What the KMS said.
+        #[source]
+        source: Box<KmsError>,
+    },
+    /// What the wrapper key decrypted is not that private key.
+    #[error(
+        "what is stored under the private key {fingerprint}, encrypted with wrapper key {wrapper_key_id}, is not that \
+         key; restore the database from a backup"
+    )]
+    NotThatKey {
         /// The key.
         fingerprint: Fingerprint,
         /// The wrapper key.
@@ -99,6 +122,18 @@ pub enum KeyUseError {
     /// The store failed.
     #[error("the node's key store failed")]
     Store(#[from] StoreError),
+}
+
+impl KeyUseError {
+    /// Whether the same call may succeed later without anyone changing anything.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Store(source) => source.retryable(),
+            Self::Unwrap { source, .. } => source.retryable(),
+            _ => false,
+        }
+    }
 }
 
 /// Why there is no signature.
@@ -150,7 +185,7 @@ impl SignError {
     pub fn retryable(&self) -> bool {
         match self {
             Self::Kms { source, .. } => source.retryable(),
-            Self::Key(KeyUseError::Store(source)) => source.retryable(),
+            Self::Key(source) => source.retryable(),
             _ => false,
         }
     }
@@ -196,7 +231,7 @@ impl DecryptError {
     pub fn retryable(&self) -> bool {
         match self {
             Self::Kms { source, .. } => source.retryable(),
-            Self::Key(KeyUseError::Store(source)) => source.retryable(),
+            Self::Key(source) => source.retryable(),
             _ => false,
         }
     }
@@ -294,7 +329,9 @@ impl Inner {
     fn kms(&self, fingerprint: &Fingerprint) -> Result<&Arc<dyn Kms>, KeyUseError> {
         match &self.backend {
             VaultBackend::Kms(kms) => Ok(kms),
-            VaultBackend::Jce => Err(KeyUseError::Unknown { fingerprint: fingerprint.clone() }),
+            VaultBackend::Jce | VaultBackend::JceWrapped(_) => {
+                Err(KeyUseError::Unknown { fingerprint: fingerprint.clone() })
+            }
         }
     }
 
@@ -336,12 +373,9 @@ impl Inner {
                     PublicKey::Encryption(_) => PrivatePart::KmsDecryption { key },
                 })
             }
-            VaultBackend::Jce => {
+            VaultBackend::Jce | VaultBackend::JceWrapped(_) => {
                 let stored = self.store.private_key_find(fingerprint).await?.ok_or_else(unknown)?;
-                if let Some(wrapper_key_id) = stored.wrapper_key_id {
-                    return Err(KeyUseError::Wrapped { fingerprint: fingerprint.clone(), wrapper_key_id });
-                }
-                private::read(&stored.key)
+                private::read(&self.in_clear(&stored).await?)
                     .map_err(|source| KeyUseError::Unreadable { fingerprint: fingerprint.clone(), source })
             }
         }

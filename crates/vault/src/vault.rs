@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use cantle_crypto::PublicKey;
-use cantle_kms::Kms;
+use cantle_kms::{Kms, KmsKeyId};
 use cantle_store::{CryptoProvider, KeyDeletion, NodeStore, StoreError, StoredPublicKey};
 use cantle_types::{Clock, Fingerprint, KeyName, KeyPurpose};
 use tokio_util::task::TaskTracker;
@@ -22,6 +22,8 @@ pub enum VaultBackend {
     Kms(Arc<dyn Kms>),
     /// The node's own store.
     Jce,
+    /// The node's own store, encrypted with a wrapper key of this key management service.
+    JceWrapped(Arc<dyn Kms>),
 }
 
 impl VaultBackend {
@@ -30,7 +32,7 @@ impl VaultBackend {
     pub fn provider(&self) -> CryptoProvider {
         match self {
             Self::Kms(_) => CryptoProvider::Kms,
-            Self::Jce => CryptoProvider::Jce,
+            Self::Jce | Self::JceWrapped(_) => CryptoProvider::Jce,
         }
     }
 }
@@ -54,6 +56,9 @@ pub(crate) struct Inner {
     pub(crate) creating: Mutex<HashSet<String>>,
     /// The tasks that make keys.
     pub(crate) creations: TaskTracker,
+    /// The wrapper key that new private keys are encrypted with. Whoever stores a private key holds the lock for
+    /// reading, whoever changes the key for writing.
+    pub(crate) wrapper: tokio::sync::RwLock<Option<KmsKeyId>>,
     /// Held while what earlier processes left is looked after.
     pub(crate) reconciling: tokio::sync::Mutex<()>,
 }
@@ -86,6 +91,7 @@ impl Vault {
                 used: RwLock::default(),
                 creating: Mutex::default(),
                 creations: TaskTracker::new(),
+                wrapper: tokio::sync::RwLock::default(),
                 reconciling: tokio::sync::Mutex::default(),
             }),
         };

@@ -24,8 +24,6 @@ const WAITING: &[(&str, &str, &str)] = &[
     ("RetentionDefaults", "*", "named"),
     ("ConsoleConfig", "*", "named"),
     ("AuthService", "access_level", "both levels administrate, and the admin API has nothing else"),
-    ("CryptoConfig", "wrapper_key", "refused at the start"),
-    ("WrapperKeyConfig", "*", "refused at the start"),
     // Needed by `config` alone, or by its callers in another way.
     ("CryptoConfig", "symmetric", "there is one scheme"),
     ("CryptoConfig", "hash", "there is one algorithm"),

@@ -9,17 +9,17 @@ use cantle_testkit::{POSTGRES_PASSWORD, POSTGRES_USER, Process, write_private};
 use crate::procedures::{self, transcript::Keys};
 use crate::support::{SIX, SOON, Workplace, count_keys};
 
-type Cluster = Arc<cantle_testkit::PostgresCluster>;
+pub(crate) type Cluster = Arc<cantle_testkit::PostgresCluster>;
 
 /// A server with a database of that name.
-async fn database(name: &str) -> Cluster {
+pub(crate) async fn database(name: &str) -> Cluster {
     let cluster = cantle_testkit::PostgresCluster::shared();
     cluster.create_database(name).await;
     cluster
 }
 
 /// The storage of Canton's own sample files: a data source of Hikari with properties.
-fn hikari(cluster: &Cluster, database: &str) -> String {
+pub(crate) fn hikari(cluster: &Cluster, database: &str) -> String {
     let password = POSTGRES_PASSWORD.replace('\\', "\\\\");
     format!(
         r#"storage {{

@@ -61,9 +61,9 @@ pub struct CryptoConfig {
     pub symmetric: SchemeConfig<SymmetricScheme>,
     /// Hash algorithms.
     pub hash: SchemeConfig<HashAlgorithm>,
-    /// The KMS; always there with [`CryptoProvider::Kms`].
+    /// The KMS; there with [`CryptoProvider::Kms`] and with a wrapper key, and never otherwise.
     pub kms: Option<KmsConfig>,
-    /// Encryption of the private keys in the node's store; never there in this version, which refuses it.
+    /// Encryption of the private keys in the node's store; only with [`CryptoProvider::Jce`].
     pub wrapper_key: Option<WrapperKeyConfig>,
 }
 
@@ -150,10 +150,21 @@ pub(crate) fn crypto(crypto: &Cursor<'_>, non_standard: bool) -> CryptoConfig {
             "kms",
             "with provider = kms write crypto.kms { type = aws, region = us-east-1 } with the Region of the keys",
         ),
+        (CryptoProvider::Jce, None) if wrapper.is_some() => crypto.missing(
+            "kms",
+            "private-key-store.encryption needs the KMS of its wrapper key: write crypto.kms { type = aws, region = \
+             us-east-1 } with the Region of that key",
+        ),
         (CryptoProvider::Jce, Some(section)) if wrapper.is_none() => section.warn(
             "this section is not used: crypto.provider is jce; to keep the keys in the KMS write crypto.provider = kms",
         ),
         _ => {}
+    }
+    if provider == CryptoProvider::Kms && wrapper.is_some() {
+        crypto.at("private-key-store").at("encryption").contradiction(
+            "with provider = kms no private key is in the node's store, so there is nothing to encrypt",
+            "remove this section, or write provider = jce",
+        );
     }
     CryptoConfig {
         provider,
@@ -223,17 +234,10 @@ fn scheme<S: Copy + PartialEq + Named + TryFrom<&'static str> + std::fmt::Displa
     SchemeConfig { default, allowed, own }
 }
 
-/// Decoded in full so that its faults are found; a version that encrypts its store will use it.
 fn wrapper_key(encryption: &Cursor<'_>) -> Option<WrapperKeyConfig> {
     let encryption = encryption.set()?;
-    let config = WrapperKeyConfig {
-        wrapper_key_id: encryption.at("wrapper-key-id").string(),
+    Some(WrapperKeyConfig {
+        wrapper_key_id: encryption.at("wrapper-key-id").string().filter(|id| !id.trim().is_empty()),
         reverted: encryption.at("reverted").bool().unwrap_or(false),
-    };
-    encryption.fault(Problem::NotYet {
-        what: "encryption of the stored private keys by a KMS".to_owned(),
-        remedy: "keep the keys themselves in the KMS with crypto.provider = kms, or remove this section"
-            .to_owned(),
-    });
-    Some(config)
+    })
 }

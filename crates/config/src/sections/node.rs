@@ -328,6 +328,12 @@ fn node(kind: NodeKind, name: &NodeName, node: &Cursor<'_>, non_standard: bool) 
         grpc_health_server: server::grpc_health_server(&node.at("monitoring")),
     };
     let memory = matches!(config.storage.backend, storage::StorageBackend::Memory);
+    if memory && config.crypto.wrapper_key.is_some() {
+        node.at("storage").contradiction(
+            "private-key-store.encryption encrypts keys in a database, and this node has none",
+            "write storage.type = sqlite, or remove private-key-store.encryption",
+        );
+    }
     if memory && config.crypto.provider == crypto::CryptoProvider::Kms {
         node.at("storage").warn(
             "the node forgets its keys when it stops and makes new ones in the KMS at each start, which stay there and \

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests do")]
 
+mod age;
 mod canton;
 mod edge_cases;
 mod hostile;

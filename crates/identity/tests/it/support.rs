@@ -6,8 +6,7 @@ use cantle_crypto::{EncryptionKeyScheme, PublicKey, SigningKeyScheme, SigningPub
 use cantle_identity::TopologyManager;
 use cantle_kms::Kms;
 use cantle_store::{
-    Access, CryptoProvider, MigrateOnStart, NodeIdentity, NodeKind, NodeStore, SqliteLocation, SqliteOptions,
-    SqliteStore,
+    Access, MigrateOnStart, NodeIdentity, NodeKind, NodeStore, SqliteLocation, SqliteOptions, SqliteStore,
 };
 use cantle_topology::{
     ChangeOptions, Force, IsRootDelegation, NamespaceDelegation, OwnerToKeyMapping, Replace, TopologyMapping,
@@ -49,10 +48,7 @@ impl Node {
         };
         let store: Arc<dyn NodeStore> = Arc::new(SqliteStore::open(options).await.unwrap());
         let clock = Arc::new(ManualClock::new("2024-01-01T00:00:00Z".parse().unwrap()));
-        let provider = match backend {
-            VaultBackend::Jce => CryptoProvider::Jce,
-            VaultBackend::Kms(_) => CryptoProvider::Kms,
-        };
+        let provider = backend.provider();
         let time: Arc<dyn Clock> = clock.clone();
         let vault = Vault::open(store.clone(), backend, VaultOptions::new(node, provider), time.clone());
         let vault = vault.await.unwrap();

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, EcdsaVerificationAlgorithm, UnparsedPublicKey,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm,
 };
 
 use crate::{KeySpec, SigningAlgorithm};
@@ -23,9 +23,10 @@ pub(super) fn is_public_key(spec: &KeySpec, der: &[u8]) -> bool {
 
 /// Whether the signature is one of the message, with the public key of `der`.
 pub(super) fn verifies(algorithm: SigningAlgorithm, der: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    let algorithm: &'static EcdsaVerificationAlgorithm = match algorithm {
+    let algorithm: &'static dyn VerificationAlgorithm = match algorithm {
         SigningAlgorithm::EcdsaSha256 => &ECDSA_P256_SHA256_ASN1,
         SigningAlgorithm::EcdsaSha384 => &ECDSA_P384_SHA384_ASN1,
+        SigningAlgorithm::Ed25519Sha512 => &ED25519,
     };
     UnparsedPublicKey::new(algorithm, der).verify(message, signature).is_ok()
 }

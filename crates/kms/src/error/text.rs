@@ -161,6 +161,7 @@ pub(super) fn remedy(error: &KmsError) -> Cow<'static, str> {
         KmsError::Validation { .. } => match call.operation {
             Operation::CreateKey => "Correct the description, tags or key spec asked for.".into(),
             Operation::Sign => "A message to sign has 1 to 4096 bytes.".into(),
+            Operation::Encrypt => "What a wrapper key encrypts has 1 to 4096 bytes.".into(),
             Operation::ScheduleKeyDeletion => "The waiting period has 7 to 30 days.".into(),
             _ => "Correct the key's name or the request.".into(),
         },
@@ -264,6 +265,9 @@ fn access_denied(action: &str, call: &FailedCall) -> Cow<'static, str> {
 
 fn usage(operation: Operation) -> Cow<'static, str> {
     match operation {
+        Operation::Encrypt => {
+            "A wrapper key must have KeyUsage ENCRYPT_DECRYPT and KeySpec SYMMETRIC_DEFAULT; name such a key.".into()
+        }
         Operation::Decrypt => {
             "An encryption key must have KeyUsage ENCRYPT_DECRYPT and KeySpec RSA_2048; register such a key.".into()
         }

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use super::{ACCOUNT, Fault, Material, REGION};
+use aws_lc_rs::rsa::PrivateDecryptingKey;
+
+use super::{ACCOUNT, Fault, Material, REGION, material};
 use crate::{
     CreateKey, FailedCall, KeyMetadata, KeyState, KmsError, KmsKeyId, KmsKeyIdKind, MultiRegion, Operation,
     OriginType, ServiceMessage,
@@ -39,11 +41,23 @@ impl FakeKey {
                 call,
                 message: ServiceMessage::new(&format!("{name} is pending deletion.")),
             }),
+            KeyState::PendingImport => Err(KmsError::InvalidState {
+                call,
+                message: ServiceMessage::new(&format!("{name} is pending import.")),
+            }),
             state => Err(KmsError::InvalidState {
                 call,
                 message: ServiceMessage::new(&format!("{name} is {state}.")),
             }),
         }
+    }
+
+    pub(super) fn check_external(&self, call: &FailedCall) -> Result<(), KmsError> {
+        if self.metadata.origin == OriginType::External {
+            return Ok(());
+        }
+        let message = format!("{} origin is {} which is not valid.", self.name(), self.metadata.origin);
+        Err(KmsError::UnsupportedOperation { call: call.clone(), message: ServiceMessage::new(&message) })
     }
 
     pub(super) fn wrong_usage(&self, call: &FailedCall, algorithm: &str) -> KmsError {
@@ -63,6 +77,7 @@ pub(super) struct Store {
     pub(super) blocked: HashSet<Operation>,
     pub(super) delay: Duration,
     pub(super) hidden_looks: u32,
+    wrapping: Option<PrivateDecryptingKey>,
     pub(super) lists_late: bool,
     made: usize,
     requests: u64,
@@ -71,7 +86,11 @@ pub(super) struct Store {
 impl Store {
     /// Adds a key. The error is the service's words.
     pub(super) fn add(&mut self, request: &CreateKey, account: &str) -> Result<KeyMetadata, &'static str> {
-        let material = Material::generate(&request.spec, &request.usage)?;
+        let external = request.origin == OriginType::External;
+        let mut material = Material::generate(&request.spec, &request.usage)?;
+        if external {
+            material = Material::None;
+        }
         self.made += 1;
         let number = self.made;
         let id = match request.multi_region {
@@ -84,12 +103,12 @@ impl Store {
             key_id: parse(&id),
             arn: Some(parse(&arn)),
             account: Some(account.to_owned()),
-            state: KeyState::Enabled,
+            state: if external { KeyState::PendingImport } else { KeyState::Enabled },
             spec: request.spec.clone(),
             usage: request.usage.clone(),
             multi_region: request.multi_region == MultiRegion::Yes,
             description: request.description.clone(),
-            origin: OriginType::AwsKms,
+            origin: request.origin.clone(),
         };
         self.keys.push(FakeKey {
             metadata: metadata.clone(),
@@ -133,6 +152,20 @@ impl Store {
             return Err(not_found());
         }
         Ok(found)
+    }
+
+    /// Gives a key its imported material and enables it. Answers its ARN.
+    pub(super) fn import(&mut self, key: &KmsKeyId, material: Material) -> Option<KmsKeyId> {
+        let index = self.find(key)?;
+        let found = &mut self.keys[index];
+        found.material = material;
+        found.metadata.state = KeyState::Enabled;
+        found.metadata.arn.clone()
+    }
+
+    /// The key that material is wrapped with; made when it is first needed.
+    pub(super) fn wrapping_key(&mut self) -> &PrivateDecryptingKey {
+        self.wrapping.get_or_insert_with(material::wrapping_key)
     }
 
     pub(super) fn check_allowed(&self, action: &'static str, call: &FailedCall) -> Result<(), KmsError> {

@@ -1,7 +1,8 @@
 //! Whether keys can be made. AWS has no dry run of CreateKey: a trial key tells, and stays until somebody deletes it.
 
 use cantle_kms::{
-    CallMode, CreateKey, CreatedKey, CreationPoll, KeySpec, KeyUsage, MultiRegion, create_and_wait,
+    CallMode, CreateKey, CreatedKey, CreationPoll, KeySpec, KeyUsage, MultiRegion, OriginType,
+    create_and_wait,
 };
 use cantle_vault::KeyRole;
 use uuid::Uuid;
@@ -62,6 +63,7 @@ pub(super) async fn create_key(
         description: DESCRIPTION.to_owned(),
         tags: options.tags(KeyRole::Other, &creation),
         multi_region: options.multi_region,
+        origin: OriginType::AwsKms,
     };
     let poll: CreationPoll = options.create_key_check;
     match create_and_wait(&*kms, &request, &poll).await {

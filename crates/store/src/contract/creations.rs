@@ -2,8 +2,8 @@
 
 use cantle_types::KeyPurpose;
 
-use super::samples::{metadata, name, signing_key, time};
-use crate::{KeyCreation, NodeStore};
+use super::samples::{metadata, name, private, signing_key, signing_pair, time};
+use crate::{KeyCreation, NodeStore, StoredPrivateKey};
 
 fn creation(id: &str) -> KeyCreation {
     KeyCreation {
@@ -48,6 +48,19 @@ pub(super) async fn storing_the_key_ends_its_creation(store: &dyn NodeStore) {
     }
     let key = signing_key();
     store.kms_key_insert(&key, None, &metadata(&key, "key-a")).await.expect("a new key is stored");
+    let left = store.creation_list().await.expect("the journal can be read");
+    assert_eq!(left.iter().map(|creation| creation.id.as_str()).collect::<Vec<_>>(), ["b"]);
+}
+
+pub(super) async fn using_a_wrapper_key_ends_its_creation(store: &dyn NodeStore) {
+    for id in ["a", "b", "c"] {
+        store.creation_begin(&creation(id)).await.expect("a creation can be written down");
+        store.creation_made(id, &format!("key-{id}")).await.expect("a key can be noted");
+    }
+    let pair = signing_pair();
+    let wrapped = |key: &str| StoredPrivateKey { wrapper_key_id: Some(key.to_owned()), ..private(&pair) };
+    store.private_key_insert(&pair.public(), None, &wrapped("key-a")).await.expect("a new key is stored");
+    store.private_keys_replace(&[wrapped("key-c")]).await.expect("a stored key is replaced");
     let left = store.creation_list().await.expect("the journal can be read");
     assert_eq!(left.iter().map(|creation| creation.id.as_str()).collect::<Vec<_>>(), ["b"]);
 }

@@ -6,7 +6,9 @@ use cantle_crypto::{CryptoKeyFormat, EncryptionKeyScheme, EncryptionPublicKey, P
 use cantle_types::KeyName;
 
 use super::samples::{encryption_pair, fingerprint, metadata, name, private, signing_key, signing_pair};
-use crate::{Conflict, CryptoProvider, Deletion, Insertion, NodeStore, StoreError};
+use crate::{
+    Conflict, CryptoProvider, Deletion, Insertion, KeyOrigin, NodeStore, StoreError, StoredPrivateKey,
+};
 
 pub(super) async fn public_keys_keep_order_and_first_name(store: &dyn NodeStore) {
     let keys = [signing_key(), encryption_pair().public(), signing_key()];
@@ -128,6 +130,72 @@ pub(super) async fn private_key_is_stored_whole_once(store: &dyn NodeStore) {
     }
     let listed = store.private_key_list().await.expect("keys can be listed");
     assert_eq!(listed.len(), 2);
+}
+
+pub(super) async fn private_keys_are_replaced_together_or_not_at_all(store: &dyn NodeStore) {
+    let (first, second, unknown) = (signing_pair(), encryption_pair(), signing_pair());
+    for pair in [&first, &second] {
+        store.private_key_insert(&pair.public(), Some(&name("n")), &private(pair)).await.expect("a new key");
+    }
+    let sealed = |pair| StoredPrivateKey {
+        key: vec![7; 64].into(),
+        wrapper_key_id: Some("wrapper".to_owned()),
+        ..private(pair)
+    };
+    let error = store
+        .private_keys_replace(&[sealed(&first), sealed(&unknown)])
+        .await
+        .expect_err("one of them is not stored");
+    assert!(matches!(&error, StoreError::UnknownKey { fingerprint } if fingerprint == unknown.fingerprint()));
+    let find = async |pair: &cantle_crypto::KeyPair| {
+        let found = store.private_key_find(pair.fingerprint()).await.expect("a key can be read");
+        found.expect("the key is there")
+    };
+    assert_eq!(find(&first).await.key, first.to_versioned_bytes(), "nothing of a refused change is stored");
+    store.private_keys_replace(&[sealed(&first), sealed(&second)]).await.expect("both are stored");
+    for pair in [&first, &second] {
+        let found = find(pair).await;
+        assert_eq!(*found.key, vec![7; 64]);
+        assert_eq!(found.wrapper_key_id.as_deref(), Some("wrapper"));
+    }
+    store.remains_erase().await.expect("what is left can be erased");
+    store.private_keys_replace(&[private(&first)]).await.expect("a key can be stored in clear again");
+    assert_eq!(find(&first).await.key, first.to_versioned_bytes());
+    assert_eq!(find(&second).await.wrapper_key_id.as_deref(), Some("wrapper"));
+    assert_eq!(store.public_key_list().await.expect("keys can be listed").len(), 2);
+}
+
+pub(super) async fn keys_move_to_a_kms_and_back(store: &dyn NodeStore) {
+    let (used, unused) = (signing_pair(), signing_pair());
+    for pair in [&used, &unused] {
+        store.private_key_insert(&pair.public(), Some(&name("n")), &private(pair)).await.expect("a new key");
+    }
+    let taken = metadata(&used.public(), "id-1");
+    let error = store
+        .keys_move_to_kms(&[taken.clone(), metadata(&unused.public(), "id-1")])
+        .await
+        .expect_err("one KMS key, two keys");
+    assert!(matches!(error, StoreError::Conflict(Conflict::KmsKey { .. })), "{error:?}");
+    assert_eq!(store.provider_find().await.expect("the provider can be read"), Some(CryptoProvider::Jce));
+    assert_eq!(store.private_key_list().await.expect("keys can be listed").len(), 2);
+
+    let moved = crate::KmsMetadata { origin: KeyOrigin::Imported, ..taken };
+    store.keys_move_to_kms(std::slice::from_ref(&moved)).await.expect("keys move");
+    assert_eq!(store.provider_find().await.expect("the provider can be read"), Some(CryptoProvider::Kms));
+    assert!(store.private_key_list().await.expect("keys can be listed").is_empty());
+    let listed = store.kms_metadata_list().await.expect("metadata can be listed");
+    assert_eq!(listed, std::slice::from_ref(&moved));
+    assert_eq!(store.public_key_list().await.expect("keys can be listed").len(), 2, "public keys stay");
+    let again = store.keys_move_to_kms(&[moved]).await.expect_err("they have moved");
+    assert!(matches!(again, StoreError::Conflict(Conflict::Provider { .. })), "{again:?}");
+
+    store.keys_move_to_store(&[private(&used)]).await.expect("keys move back");
+    assert_eq!(store.provider_find().await.expect("the provider can be read"), Some(CryptoProvider::Jce));
+    assert!(store.kms_metadata_list().await.expect("metadata can be listed").is_empty());
+    let found = store.private_key_find(used.fingerprint()).await.expect("a key can be read");
+    assert_eq!(found.expect("the key is there").key, used.to_versioned_bytes());
+    let again = store.keys_move_to_store(&[]).await.expect_err("they have moved back");
+    assert!(matches!(again, StoreError::Conflict(Conflict::Provider { .. })), "{again:?}");
 }
 
 pub(super) async fn first_key_claims_the_provider(store: &dyn NodeStore) {

@@ -128,6 +128,25 @@ impl Writer {
         }
     }
 
+    /// Runs a statement that cannot be in a transaction.
+    pub(super) async fn run_alone(
+        &self,
+        operation: &'static str,
+        statement: &'static str,
+    ) -> Result<(), StoreError> {
+        let mut slot = self.locked(operation).await?;
+        let Some(connection) = &mut slot.connection else {
+            return Err(error::failed(operation, sqlx::Error::PoolClosed));
+        };
+        let done = in_time(REPLY_TIMEOUT, sqlx::raw_sql(statement).execute(connection)).await;
+        if let Err(error) = &done
+            && error::ends_connection(error)
+        {
+            self.lose(&mut slot, error);
+        }
+        done.map(drop).map_err(|error| error::failed(operation, error))
+    }
+
     /// Makes sure, as far as is known, that this process has the lock.
     pub(super) async fn ensure_held(&self, operation: &'static str) -> Result<(), StoreError> {
         match self.state() {

@@ -81,6 +81,13 @@ impl<S: SqlStore> CreationJournal for S {
     }
 }
 
+/// Forgets the creation of a wrapper key that is in use now.
+pub(super) async fn end_of_wrapper(tx: &mut impl SqlWrite, wrapper_key_id: &str) -> Result<(), StoreError> {
+    let statement =
+        Statement::new("DELETE FROM kms_key_creations WHERE kms_key_id = $1").bind(wrapper_key_id);
+    tx.execute(statement).await.map(drop)
+}
+
 /// Forgets the creation of a key that is stored now.
 pub(super) async fn end_of(tx: &mut impl SqlWrite, metadata: &KmsMetadata) -> Result<(), StoreError> {
     tx.execute(

@@ -5,11 +5,11 @@ use cantle_crypto::PublicKey;
 use cantle_types::{Fingerprint, KeyName};
 use zeroize::Zeroizing;
 
-use super::settings::claim_provider;
+use super::settings::{change_provider, claim_provider};
 use super::{SqlStore, SqlWrite, Statement, rows};
 use crate::{
-    Conflict, CryptoProvider, Deletion, Insertion, KeyOrigin, KeyStore, KmsMetadata, PrivateKeyEntry,
-    StoreError, StoredPrivateKey, StoredPublicKey,
+    Conflict, CryptoProvider, Deletion, Erasure, Insertion, KeyOrigin, KeyStore, KmsMetadata,
+    PrivateKeyEntry, StoreError, StoredPrivateKey, StoredPublicKey,
 };
 
 const PUBLIC: &str = "public_keys";
@@ -77,26 +77,7 @@ impl<S: SqlStore> KeyStore for S {
         let naming = if known.is_some() { Naming::KeepFirst } else { Naming::TakeGiven };
         let mut insertion = insert_public(&mut tx, key, name, naming).await?;
         if known.is_none() {
-            let inserted = tx
-                .execute(
-                    Statement::new(
-                        "INSERT INTO kms_metadata_store \
-                         (fingerprint, kms_key_id, kms_key_arn, purpose, key_spec, origin, created_at) \
-                         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-                    )
-                    .bind(fingerprint.as_str())
-                    .bind(metadata.kms_key_id.as_str())
-                    .bind(metadata.kms_key_arn.as_deref())
-                    .bind(rows::purpose_number(metadata.purpose))
-                    .bind(metadata.key_spec.as_str())
-                    .bind(metadata.origin.as_str())
-                    .bind(metadata.created_at.as_microsecond()),
-                )
-                .await?;
-            if inserted == 0 {
-                let kms_key_id = metadata.kms_key_id.clone();
-                return Err(Conflict::KmsKey { kms_key_id, fingerprint: fingerprint.clone() }.into());
-            }
+            insert_metadata(&mut tx, metadata).await?;
             insertion = Insertion::Inserted;
         }
         super::creations::end_of(&mut tx, metadata).await?;
@@ -139,16 +120,7 @@ impl<S: SqlStore> KeyStore for S {
         let naming = if known.is_some() { Naming::KeepFirst } else { Naming::TakeGiven };
         let mut insertion = insert_public(&mut tx, key, name, naming).await?;
         if known.is_none() {
-            tx.execute(
-                Statement::new(
-                    "INSERT INTO private_keys (fingerprint, purpose, key, wrapper_key_id) VALUES ($1, $2, $3, $4)",
-                )
-                .bind(fingerprint.as_str())
-                .bind(rows::purpose_number(private.purpose))
-                .bind(private.key.as_slice())
-                .bind(private.wrapper_key_id.as_deref()),
-            )
-            .await?;
+            insert_private(&mut tx, private).await?;
             insertion = Insertion::Inserted;
         }
         tx.commit().await?;
@@ -186,6 +158,56 @@ impl<S: SqlStore> KeyStore for S {
             .collect()
     }
 
+    async fn private_keys_replace(&self, keys: &[StoredPrivateKey]) -> Result<(), StoreError> {
+        let mut tx = self.begin("private_keys_replace").await?;
+        for StoredPrivateKey { fingerprint, purpose, key, wrapper_key_id } in keys {
+            let replaced = tx
+                .execute(
+                    Statement::new(
+                        "UPDATE private_keys SET key = $3, wrapper_key_id = $4 WHERE fingerprint = $1 AND purpose = $2",
+                    )
+                    .bind(fingerprint.as_str())
+                    .bind(rows::purpose_number(*purpose))
+                    .bind(key.as_slice())
+                    .bind(wrapper_key_id.as_deref()),
+                )
+                .await?;
+            if replaced == 0 {
+                return Err(StoreError::UnknownKey { fingerprint: fingerprint.clone() });
+            }
+            if let Some(wrapper_key_id) = wrapper_key_id {
+                super::creations::end_of_wrapper(&mut tx, wrapper_key_id).await?;
+            }
+        }
+        tx.commit().await
+    }
+
+    async fn keys_move_to_kms(&self, moved: &[KmsMetadata]) -> Result<(), StoreError> {
+        let mut tx = self.begin("keys_move_to_kms").await?;
+        change_provider(&mut tx, CryptoProvider::Jce, CryptoProvider::Kms).await?;
+        for metadata in moved {
+            insert_metadata(&mut tx, metadata).await?;
+            super::creations::end_of(&mut tx, metadata).await?;
+        }
+        tx.execute(Statement::new("DELETE FROM private_keys")).await?;
+        tx.commit().await
+    }
+
+    async fn keys_move_to_store(&self, moved: &[StoredPrivateKey]) -> Result<(), StoreError> {
+        let mut tx = self.begin("keys_move_to_store").await?;
+        change_provider(&mut tx, CryptoProvider::Kms, CryptoProvider::Jce).await?;
+        for private in moved {
+            insert_private(&mut tx, private).await?;
+        }
+        tx.execute(Statement::new("DELETE FROM kms_key_deletions")).await?;
+        tx.execute(Statement::new("DELETE FROM kms_metadata_store")).await?;
+        tx.commit().await
+    }
+
+    async fn remains_erase(&self) -> Result<Erasure, StoreError> {
+        self.erase("remains_erase").await
+    }
+
     async fn key_delete(&self, fingerprint: &Fingerprint) -> Result<Deletion, StoreError> {
         let mut tx = self.begin("key_delete").await?;
         super::deletions::end_of(&mut tx, fingerprint).await?;
@@ -205,6 +227,47 @@ impl<S: SqlStore> KeyStore for S {
             self.private_key_deleted(fingerprint).await;
         }
         Ok(Deletion { public, private, kms })
+    }
+}
+
+async fn insert_metadata(tx: &mut impl SqlWrite, metadata: &KmsMetadata) -> Result<(), StoreError> {
+    let inserted = tx
+        .execute(
+            Statement::new(
+                "INSERT INTO kms_metadata_store \
+                 (fingerprint, kms_key_id, kms_key_arn, purpose, key_spec, origin, created_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+            )
+            .bind(metadata.fingerprint.as_str())
+            .bind(metadata.kms_key_id.as_str())
+            .bind(metadata.kms_key_arn.as_deref())
+            .bind(rows::purpose_number(metadata.purpose))
+            .bind(metadata.key_spec.as_str())
+            .bind(metadata.origin.as_str())
+            .bind(metadata.created_at.as_microsecond()),
+        )
+        .await?;
+    if inserted == 0 {
+        let (kms_key_id, fingerprint) = (metadata.kms_key_id.clone(), metadata.fingerprint.clone());
+        return Err(Conflict::KmsKey { kms_key_id, fingerprint }.into());
+    }
+    Ok(())
+}
+
+async fn insert_private(tx: &mut impl SqlWrite, private: &StoredPrivateKey) -> Result<(), StoreError> {
+    tx.execute(
+        Statement::new(
+            "INSERT INTO private_keys (fingerprint, purpose, key, wrapper_key_id) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(private.fingerprint.as_str())
+        .bind(rows::purpose_number(private.purpose))
+        .bind(private.key.as_slice())
+        .bind(private.wrapper_key_id.as_deref()),
+    )
+    .await?;
+    match &private.wrapper_key_id {
+        Some(wrapper_key_id) => super::creations::end_of_wrapper(tx, wrapper_key_id).await,
+        None => Ok(()),
     }
 }
 

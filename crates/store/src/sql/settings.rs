@@ -53,6 +53,26 @@ pub(super) async fn claim_provider(
     Ok(parse_provider(row)?.unwrap_or(provider))
 }
 
+/// Replaces the recorded provider by another one: a migration, the only way to do so.
+pub(super) async fn change_provider(
+    tx: &mut impl SqlWrite,
+    from: CryptoProvider,
+    to: CryptoProvider,
+) -> Result<(), StoreError> {
+    let changed = tx
+        .execute(
+            Statement::new("UPDATE node SET crypto_provider = $2 WHERE crypto_provider = $1")
+                .bind(from.as_str())
+                .bind(to.as_str()),
+        )
+        .await?;
+    if changed > 0 {
+        return Ok(());
+    }
+    let recorded = parse_provider(tx.fetch_first(Statement::new("SELECT crypto_provider FROM node")).await?)?;
+    Err(Conflict::Provider { recorded: recorded.unwrap_or(from), wanted: to }.into())
+}
+
 fn parse_provider(row: Option<Column>) -> Result<Option<CryptoProvider>, StoreError> {
     row.and_then(|(column,)| column)
         .map(|word| rows::word(TABLE, "crypto_provider", &word, CryptoProvider::parse))

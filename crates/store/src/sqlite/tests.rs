@@ -334,6 +334,38 @@ async fn deleted_private_key_is_gone_from_the_files() {
     assert!(!holds(&path) && !holds(&wal));
 }
 
+#[tokio::test]
+async fn replaced_private_keys_are_gone_from_the_files_after_erasing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.db");
+    let store = open(&path).await;
+    let pairs: Vec<KeyPair> = (0..60).map(|_| pair()).collect();
+    for pair in &pairs {
+        insert_private(&store, pair).await;
+    }
+    let found = |pair: &KeyPair| {
+        let KeyPair::Signing(private) = pair else { panic!("the sample signs") };
+        let secret = private.secret_bytes();
+        let files =
+            fs::read_dir(folder.path()).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+        files.filter(|bytes| bytes.windows(secret.len()).any(|window| window == secret)).count()
+    };
+    assert!(pairs.iter().all(|pair| found(pair) > 0), "the keys are stored");
+    let sealed: Vec<_> = pairs
+        .iter()
+        .map(|pair| StoredPrivateKey {
+            fingerprint: pair.fingerprint().clone(),
+            purpose: pair.purpose(),
+            key: vec![7; 400].into(),
+            wrapper_key_id: Some("wrapper".to_owned()),
+        })
+        .collect();
+    store.private_keys_replace(&sealed).await.unwrap();
+    assert_eq!(store.remains_erase().await.unwrap(), crate::Erasure::Complete);
+    assert_eq!(pairs.iter().map(found).sum::<usize>(), 0);
+    assert_eq!(store.private_key_list().await.unwrap().len(), 60);
+}
+
 async fn append_topology(store: &SqliteStore, element: &str, op: TopologyOp) {
     let transaction = NewTopologyTransaction {
         op,

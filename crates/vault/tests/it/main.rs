@@ -9,6 +9,8 @@ mod generate;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod migration;
+#[cfg(test)]
 mod provider;
 #[cfg(test)]
 mod register;
@@ -22,3 +24,5 @@ mod support;
 mod unfinished;
 #[cfg(test)]
 mod use_key;
+#[cfg(test)]
+mod wrapping;

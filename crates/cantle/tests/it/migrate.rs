@@ -1,0 +1,373 @@
+//! `cantle migrate` end to end: a node of provider jce moves into AWS KMS and back, with the same identity.
+
+use std::{fs, path::Path, path::PathBuf};
+
+use cantle_testkit::{Finished, Process};
+use serde_json::Value;
+
+use crate::support::{SIX, SOON, Workplace, count_keys};
+
+/// What a migration needs besides what a node does.
+const IMPORT: &[&str] = &["kms:GetParametersForImport", "kms:ImportKeyMaterial"];
+const PASSPHRASE: &str = "correct horse battery staple";
+/// P-256 and RSA: what every KMS holds.
+const PLAIN: &str = "signing.default = ec-dsa-p-256, encryption.default = rsa-2048-oaep-sha-256";
+
+fn all() -> Vec<&'static str> {
+    [SIX, IMPORT].concat()
+}
+
+/// A node of provider jce that has been started once: its configuration and its ready line.
+fn started(workplace: &Workplace, crypto: &str) -> (PathBuf, String) {
+    let config =
+        workplace.write("jce.conf", &format!("canton.participants.participant1.crypto {{ {crypto} }}"));
+    let (daemon, line) = workplace.daemon(&config, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    (config, line)
+}
+
+fn migrate(workplace: &Workplace, config: &Path, arguments: &[&str]) -> Finished {
+    let mut command = migration(workplace, config, arguments);
+    Process::spawn(&mut command).unwrap().finish(SOON).unwrap()
+}
+
+fn migration(workplace: &Workplace, config: &Path, arguments: &[&str]) -> std::process::Command {
+    let mut command = workplace.cantle();
+    command.arg("migrate").args(arguments).args(["--node", "participant1", "-c"]).arg(config);
+    command.env("CANTLE_EXPORT_PASSPHRASE", PASSPHRASE);
+    command
+}
+
+/// Fingerprint, purpose and name of each key: what no migration changes.
+fn identities(workplace: &Workplace, config: &Path) -> Vec<(Value, Value, Value)> {
+    let keys = workplace.keys(config);
+    keys.into_iter()
+        .map(|key| (key["fingerprint"].clone(), key["purpose"].clone(), key["name"].clone()))
+        .collect()
+}
+
+/// The node's topology, byte for byte, as a console sees it.
+fn topology(workplace: &Workplace, config: &Path) -> String {
+    let script = "for item in participant1.topology.all.list().result:\n    println(item)\n\
+         for item in participant1.topology.namespace_delegations.list(filterStore = \"Authorized\"):\n    println(item.context.serialized)\n\
+         for item in participant1.topology.owner_to_key_mappings.list(filterStore = \"Authorized\"):\n    println(item.context.serialized)\n";
+    let finished = workplace.run(config, script);
+    assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
+    finished.stdout
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_moves_into_the_kms_and_back_with_the_same_identity_and_topology() {
+    let workplace = Workplace::new(&all());
+    let (jce, ready) = started(&workplace, PLAIN);
+    let (keys, before) = (identities(&workplace, &jce), topology(&workplace, &jce));
+    let kms = workplace.config("");
+    let database = workplace.path("cantle-data/participant1.db");
+
+    let untouched = fs::read(&database).unwrap();
+    let dry = migrate(&workplace, &kms, &["to-kms", "--dry-run"]);
+    assert_eq!(dry.status.code(), Some(0), "{}", dry.stderr);
+    for text in
+        ["ECC_NIST_P256", "RSA_2048", "kms:ImportKeyMaterial", "3 USD a month", "topology transactions: none"]
+    {
+        assert!(dry.stdout.contains(text), "no {text:?} in {}", dry.stdout);
+    }
+    let dry = migrate(&workplace, &kms, &["to-kms", "--dry-run", "--json"]);
+    let plan: Value = serde_json::from_str(&dry.stdout).unwrap();
+    assert_eq!((&plan["usd_per_month"], plan["keys"].as_array().unwrap().len()), (&Value::from(3), 3));
+    assert_eq!(fs::read(&database).unwrap(), untouched, "a dry run writes nothing");
+    assert_eq!(count_keys(&workplace.client("operator")).await, 0);
+
+    let first = migrate(&workplace, &kms, &["to-kms", "--export", "keys.age"]);
+    assert_eq!(first.status.code(), Some(0), "{}", first.stderr);
+    assert!(
+        first.stderr.contains("--yes") && first.stdout.contains("nothing was switched"),
+        "{}",
+        first.stdout
+    );
+    assert_eq!(identities(&workplace, &jce), keys, "without a confirmation the node is as it was");
+
+    let moved = migrate(&workplace, &kms, &["to-kms", "--export", "keys.age", "--yes"]);
+    assert_eq!(moved.status.code(), Some(0), "{}", moved.stderr);
+    for text in ["migrated: participant participant1", "keys.age", "namespace_delegations.authorize"] {
+        assert!(moved.stdout.contains(text), "no {text:?} in {}", moved.stdout);
+    }
+    assert_eq!(count_keys(&workplace.client("operator")).await, 3, "nothing was imported twice");
+    let again = migrate(&workplace, &kms, &["to-kms", "--export", "keys.age", "--yes"]);
+    assert!(again.stdout.contains("in the KMS already"), "{}{}", again.stdout, again.stderr);
+
+    let (daemon, line) = workplace.daemon(&kms, "ready: participant participant1");
+    assert_eq!(line, ready, "the identity is the same");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(identities(&workplace, &kms), keys);
+    assert_eq!(topology(&workplace, &kms), before);
+    let listed = workplace.keys(&kms);
+    assert!(listed.iter().all(|key| key["origin"] == "imported" && key["state"] == "Enabled"), "{listed:?}");
+    let refused = workplace.finish(&["daemon", "-c", jce.to_str().unwrap()]);
+    assert!(refused.stderr.contains("cantle migrate from-kms"), "{}", refused.stderr);
+
+    let back = migrate(&workplace, &jce, &["from-kms", "--export", "keys.age", "--yes"]);
+    assert_eq!(back.status.code(), Some(0), "{}", back.stderr);
+    assert!(back.stdout.contains("schedule-key-deletion"), "{}", back.stdout);
+    let (daemon, line) = workplace.daemon(&jce, "ready: participant participant1");
+    assert_eq!(line, ready);
+    daemon.terminate(SOON).unwrap();
+    assert_eq!((identities(&workplace, &jce), topology(&workplace, &jce)), (keys, before));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_killed_after_any_step_is_taken_up_by_the_next() {
+    let workplace = Workplace::new(&all());
+    let (jce, ready) = started(&workplace, PLAIN);
+    let keys = identities(&workplace, &jce);
+    let kms = workplace.config("");
+    let arguments = ["to-kms", "--export", "keys.age", "--yes"];
+    for line in ["exported:", "made:", "imported:", "proved:"] {
+        let mut command = migration(&workplace, &kms, &arguments);
+        let mut process = Process::spawn(&mut command).unwrap();
+        process.wait_for(line, SOON).unwrap();
+        process.kill().unwrap();
+    }
+    let moved = migrate(&workplace, &kms, &arguments);
+    assert_eq!(moved.status.code(), Some(0), "{}", moved.stderr);
+    let made = count_keys(&workplace.client("operator")).await;
+    assert!((3..=4).contains(&made), "{made} keys: at most the one whose answer was killed is a second one");
+    let (daemon, line) = workplace.daemon(&kms, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!((line, identities(&workplace, &kms)), (ready.clone(), keys));
+
+    // The lines of the report, as they stand: a fresh key signs for the namespace, and the root can go offline.
+    let lines =
+        moved.stdout.lines().filter_map(|line| line.strip_prefix("  ")).collect::<Vec<_>>().join("\n");
+    assert!(lines.contains("all.renew"), "{lines}");
+    let delegated = workplace.run(&kms, &lines);
+    assert_eq!(delegated.status.code(), Some(0), "{}", delegated.stderr);
+    let root = workplace.keys(&kms)[0]["kms_key_id"].as_str().unwrap().to_owned();
+    workplace.client("operator").disable_key().key_id(root).send().await.unwrap();
+    let signed = workplace.run(
+        &kms,
+        "val key = participant1.keys.secret.generate_signing_key(\"later\")\n\
+         participant1.topology.owner_to_key_mappings.authorize(TopologyChangeOp.Add, participant1.id, key.fingerprint, KeyPurpose.Signing)\n",
+    );
+    assert_eq!(signed.status.code(), Some(0), "without the root: {}", signed.stderr);
+}
+
+#[test]
+fn no_private_key_is_left_in_any_file_but_the_encrypted_export() {
+    let workplace = Workplace::new(&all());
+    let (jce, _) = started(&workplace, PLAIN);
+    let script = "participant1.keys.secret.download_to(participant1.keys.secret.list(filterName = \"participant1-namespace\").head.id, \"pair\")\n";
+    assert_eq!(workplace.run(&jce, script).status.code(), Some(0));
+    let pair = fs::read(workplace.path("pair")).unwrap();
+    fs::remove_file(workplace.path("pair")).unwrap();
+    // ECPrivateKey of RFC 5915: version 1, then the private number.
+    let start = pair.windows(5).position(|part| part == [2, 1, 1, 4, 32]).unwrap() + 5;
+    let secret = &pair[start..start + 32];
+    let holds = |path: &Path| fs::read(path).unwrap().windows(32).any(|part| part == secret);
+    assert!(holds(&workplace.path("cantle-data/participant1.db")), "the search finds what is in clear");
+    let arguments = [
+        "to-kms",
+        "--export",
+        "keys.age",
+        "--yes",
+        "--log-level",
+        "trace",
+        "--log-file-name",
+        "migration.log",
+    ];
+    let moved = migrate(&workplace, &workplace.config(""), &arguments);
+    assert_eq!(moved.status.code(), Some(0), "{}", moved.stderr);
+    let mut folders = vec![workplace.folder.path().to_owned()];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.ends_with("kms.data") {
+                files += 1;
+                assert!(!holds(&path), "{}", path.display());
+            }
+        }
+    }
+    assert!(files > 4, "{files}");
+}
+
+#[test]
+fn a_default_node_is_told_to_rotate_and_moves_then() {
+    let workplace = Workplace::new(&all());
+    let (jce, ready) = started(&workplace, "");
+    let kms = workplace.config("");
+    let arguments = ["to-kms", "--export", "keys.age", "--yes"];
+    let refused = migrate(&workplace, &kms, &arguments);
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.stdout);
+    assert!(refused.stderr.contains("MIGRATION_ROTATE_FIRST"), "{}", refused.stderr);
+    assert!(!workplace.path("keys.age").exists(), "nothing is exported before it can move");
+    // The lines that the error gives, as they stand.
+    let script: Vec<&str> = refused
+        .stderr
+        .lines()
+        .filter(|line| line.trim_start().starts_with("val ") || line.contains("rotate_key("))
+        .collect();
+    let script: Vec<&str> = script.iter().map(|line| line.trim()).collect();
+    assert_eq!(script.len(), 3, "{}", refused.stderr);
+    let rotated = workplace.run(&jce, &script.join("\n"));
+    assert_eq!(rotated.status.code(), Some(0), "{}", rotated.stderr);
+
+    let moved = migrate(&workplace, &kms, &arguments);
+    assert_eq!(moved.status.code(), Some(0), "{}", moved.stderr);
+    let (daemon, line) = workplace.daemon(&kms, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(line, ready);
+    let specs: Vec<_> =
+        workplace.keys(&kms).iter().map(|key| key["key_spec"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(specs, ["ECC_NIST_EDWARDS25519", "ECC_NIST_EDWARDS25519", "RSA_2048"]);
+}
+
+#[test]
+fn a_missing_permission_stops_the_migration_and_the_node_starts_as_it_was() {
+    for lacking in ["kms:ImportKeyMaterial", "kms:GetParametersForImport", "kms:CreateKey", "kms:Decrypt"] {
+        let allowed: Vec<&str> = all().into_iter().filter(|action| *action != lacking).collect();
+        let workplace = Workplace::new(&allowed);
+        let (jce, ready) = started(&workplace, PLAIN);
+        let arguments = ["to-kms", "--export", "keys.age", "--yes"];
+        let stopped = migrate(&workplace, &workplace.config(""), &arguments);
+        assert_eq!(stopped.status.code(), Some(1), "{lacking}: {}", stopped.stdout);
+        assert!(stopped.stderr.contains(lacking), "{lacking}: {}", stopped.stderr);
+        assert!(stopped.stderr.contains("MIGRATION_STOPPED"), "{lacking}: {}", stopped.stderr);
+        let (daemon, line) = workplace.daemon(&jce, "ready: participant participant1");
+        daemon.terminate(SOON).unwrap();
+        assert_eq!(line, ready, "{lacking}");
+    }
+}
+
+#[test]
+fn mistakes_are_told_and_change_nothing() {
+    let workplace = Workplace::new(&all());
+    let kms = workplace.config("");
+    let refused = migrate(&workplace, &kms, &["to-kms", "--export", "keys.age", "--yes"]);
+    assert!(refused.stderr.contains("MIGRATION_DATABASE"), "{}", refused.stderr);
+    assert!(!workplace.path("cantle-data/participant1.db").exists(), "no database comes about");
+    let (jce, _) = started(&workplace, PLAIN);
+    for (config, arguments, text) in [
+        (&jce, &["to-kms", "--export", "keys.age", "--yes"][..], "MIGRATION_CONFIGURATION"),
+        (&kms, &["from-kms", "--export", "keys.age", "--yes"], "MIGRATION_EXPORT_FILE"),
+        (&kms, &["to-kms", "--yes"], "--export FILE is needed"),
+    ] {
+        let refused = migrate(&workplace, config, arguments);
+        assert!(!refused.status.success(), "{arguments:?}");
+        assert!(refused.stderr.contains(text), "{arguments:?}: {}", refused.stderr);
+    }
+    let mut short = migration(&workplace, &kms, &["to-kms", "--export", "keys.age", "--yes"]);
+    short.env("CANTLE_EXPORT_PASSPHRASE", "short");
+    let refused = Process::spawn(&mut short).unwrap().finish(SOON).unwrap();
+    assert!(refused.stderr.contains("too short"), "{}", refused.stderr);
+    let (daemon, _) = workplace.daemon(&jce, "ready: participant participant1");
+    let refused = migrate(&workplace, &kms, &["to-kms", "--export", "keys.age", "--yes"]);
+    assert!(refused.stderr.contains("stop the node"), "{}", refused.stderr);
+    daemon.terminate(SOON).unwrap();
+    let unrelated = workplace.write("keys.age", "something else");
+    let refused = migrate(&workplace, &kms, &["to-kms", "--export", "keys.age", "--yes"]);
+    assert!(refused.stderr.contains("MIGRATION_EXPORT_FILE"), "{}", refused.stderr);
+    assert_eq!(fs::read_to_string(unrelated).unwrap(), "something else");
+}
+
+#[test]
+fn keys_made_in_the_kms_cannot_come_back() {
+    let workplace = Workplace::new(&all());
+    let other = Workplace::new(&all());
+    let (_, _) = started(&other, PLAIN);
+    let exported = migrate(&other, &other.config(""), &["to-kms", "--export", "keys.age", "--yes"]);
+    assert_eq!(exported.status.code(), Some(0), "{}", exported.stderr);
+    fs::copy(other.path("keys.age"), workplace.path("keys.age")).unwrap();
+    let kms = workplace.config("");
+    let (daemon, ready) = workplace.daemon(&kms, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    let jce = workplace.write("jce.conf", "canton.participants.participant1 {}");
+    let refused = migrate(&workplace, &jce, &["from-kms", "--export", "keys.age", "--yes"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.stdout);
+    for text in ["MIGRATION_NO_MATERIAL", "generated", "never leaves it"] {
+        assert!(refused.stderr.contains(text), "no {text:?} in {}", refused.stderr);
+    }
+    let (daemon, line) = workplace.daemon(&kms, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(line, ready, "nothing was changed");
+}
+
+/// A domain manager, a sequencer and a mediator with Ed25519 keys, the default of jce, and two participants that stay as
+/// they are.
+#[test]
+fn a_sync_domain_moves_node_by_node_and_pings_again() {
+    let workplace = Workplace::new(&all());
+    let nodes = [("domain-managers", "manager"), ("sequencers", "sequencer1"), ("mediators", "mediator1")];
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut domain = format!(
+        "canton.participants {{ participant1 {{}}, participant2 {{}} }}
+         canton.domain-managers.manager.init.domain-parameters.protocol-version = 7
+         canton.sequencers.sequencer1.public-api.port = {port}
+         canton.mediators.mediator1 {{}}\n"
+    );
+    let old = workplace.write("old.conf", &domain);
+    let founded = workplace.run(
+        &old,
+        "manager.setup.bootstrap_domain(Seq(sequencer1), Seq(mediator1))\n\
+         manager.health.wait_for_initialized()\n\
+         mediator1.health.wait_for_initialized()\n\
+         participant1.domains.connect_local(sequencer1)\n\
+         participant2.domains.connect_local(sequencer1)\n\
+         participant1.health.ping(participant2)\n",
+    );
+    assert_eq!(founded.status.code(), Some(0), "{}{}", founded.stdout, founded.stderr);
+    for (kind, name) in nodes {
+        domain += &format!(
+            "canton.{kind}.{name}.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}\n",
+            workplace.endpoint
+        );
+        let new = workplace.write(&format!("{name}.conf"), &domain);
+        let mut command = workplace.cantle();
+        command.args(["migrate", "to-kms", "--yes", "--node", name, "--export"]).arg(format!("{name}.age"));
+        command.arg("-c").arg(&new).env("CANTLE_EXPORT_PASSPHRASE", PASSPHRASE);
+        let moved = Process::spawn(&mut command).unwrap().finish(SOON).unwrap();
+        assert_eq!(moved.status.code(), Some(0), "{name}: {}", moved.stderr);
+        let pinged = workplace.run(
+            &new,
+            "participant1.domains.reconnect_all()\nparticipant2.domains.reconnect_all()\n\
+             participant1.health.ping(participant2)\n",
+        );
+        assert_eq!(pinged.status.code(), Some(0), "{name}: {}{}", pinged.stdout, pinged.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_node_in_postgresql_gets_a_wrapper_key_and_moves_then() {
+    let cluster = crate::postgres::database("migration_to_kms").await;
+    let workplace = Workplace::new(&[all().as_slice(), &["kms:Encrypt"]].concat());
+    let storage = crate::postgres::hikari(&cluster, "migration_to_kms");
+    let kms_section =
+        format!("kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }}", workplace.endpoint);
+    let config = |name: &str, crypto: &str| {
+        workplace
+            .write(name, &format!("canton.participants.participant1 {{ {storage}, crypto {{ {crypto} }} }}"))
+    };
+    let clear = config("clear.conf", PLAIN);
+    let (daemon, ready) = workplace.daemon(&clear, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    let keys = identities(&workplace, &clear);
+    let wrapped =
+        config("wrapped.conf", &format!("{PLAIN}, {kms_section}, private-key-store.encryption.type = kms"));
+    let (daemon, line) = workplace.daemon(&wrapped, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(line, ready);
+    let kms = config("kms.conf", &format!("provider = kms, {kms_section}"));
+    let moved = migrate(&workplace, &kms, &["to-kms", "--export", "keys.age", "--yes"]);
+    assert_eq!(moved.status.code(), Some(0), "{}", moved.stderr);
+    let (daemon, line) = workplace.daemon(&kms, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!((line, identities(&workplace, &kms)), (ready.clone(), keys));
+    let back = migrate(&workplace, &clear, &["from-kms", "--export", "keys.age", "--yes"]);
+    assert_eq!(back.status.code(), Some(0), "{}", back.stderr);
+    let (daemon, line) = workplace.daemon(&clear, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(line, ready);
+}

@@ -1,0 +1,341 @@
+//! Moving a stopped node from one crypto provider to the other, in place: the same identity, keys and topology.
+//!
+//! Into a KMS ([`ToKms`]): its private keys are archived, imported as key material, and proved; then the database is
+//! switched in one transaction. Back ([`FromKms`]): only from the archive. Printing, passphrases and confirmations are the
+//! command's business. Invariant: until the switch the node can be started as it was.
+
+mod error;
+mod export;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cantle_admin_api::Roles;
+use cantle_config::{Config, CryptoProvider as Provider, NodeConfig};
+use cantle_kms_aws::StaticCredentials;
+use cantle_store::{
+    Access, CryptoProvider, KmsMetadata, NodeIdentity, OpenError, RoleSetting, StoredPrivateKey,
+};
+use cantle_types::{ProtocolVersion, SystemClock};
+use cantle_vault::{KeyRole, PlannedKey, Vault, VaultBackend};
+
+use crate::base::vault_options;
+use crate::inspect::{managed, topology_of};
+use crate::kms::{self, NodeKms};
+use crate::storage::{self, OpenStore};
+pub use cantle_vault::{ImportStep, KeyArchive, KeyMove};
+pub use error::MigrateError;
+pub use export::{Exported, SHORTEST_PASSPHRASE, read_export, write_export};
+
+/// A private key, what it is for, and what happens to it.
+#[derive(Debug, Clone)]
+pub struct KeyPlan {
+    /// Its name, or empty.
+    pub name: String,
+    /// `namespace`, `signing` or `encryption`.
+    pub purpose: &'static str,
+    /// Its scheme, as Canton shows it.
+    pub scheme: &'static str,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// What happens to it.
+    pub step: KeyMove,
+}
+
+/// A node whose keys are to move into its KMS.
+#[derive(Debug)]
+pub struct ToKms {
+    /// The node.
+    pub node: NodeIdentity,
+    /// Its unique identifier, if it has one.
+    pub uid: Option<String>,
+    store: OpenStore,
+    vault: Vault,
+    kms: NodeKms,
+    keys: Vec<(PlannedKey, KeyPlan)>,
+}
+
+impl ToKms {
+    /// Opens a node that the configuration describes as it is to be afterwards. `None`: its keys are in the KMS already,
+    /// and what an interrupted attempt may have left in the database's files is erased. Read-only for a look.
+    ///
+    /// # Errors
+    /// [`MigrateError`]; nothing has changed.
+    pub async fn open(
+        config: &Config,
+        name: &str,
+        data_dir: &Path,
+        credentials: Option<StaticCredentials>,
+        access: Access,
+    ) -> Result<Option<Self>, MigrateError> {
+        let (config, version) = find(config, name)?;
+        let node = storage::identity(config);
+        let (Provider::Kms, Some(section)) = (config.crypto.provider, &config.crypto.kms) else {
+            return Err(MigrateError::Configuration { node, configured: "jce", wanted: "kms" });
+        };
+        let kms = kms::connect_kms(&node, section, credentials).await?;
+        let store = open_store(config, &node, data_dir, access).await?;
+        let opened = Self::opened(config, version, node, &store, kms).await;
+        if !matches!(opened, Ok(Some(_))) {
+            store.close().await;
+        }
+        opened
+    }
+
+    async fn opened(
+        config: &NodeConfig,
+        version: Option<ProtocolVersion>,
+        node: NodeIdentity,
+        store: &OpenStore,
+        kms: NodeKms,
+    ) -> Result<Option<Self>, MigrateError> {
+        let options = vault_options(&node, &config.crypto).map_err(|step| match step {
+            crate::StartStep::Schemes(error) => MigrateError::Schemes(error),
+            step => unreachable!("only schemes are checked: {step}"),
+        })?;
+        let clock = Arc::new(SystemClock);
+        match store.store.provider_find().await? {
+            None => return Err(MigrateError::NoKeys { node }),
+            Some(CryptoProvider::Kms) => {
+                let backend = VaultBackend::Kms(Arc::clone(&kms.kms));
+                let vault = Vault::open(Arc::clone(&store.store), backend, options, clock).await?;
+                vault.erase_private_keys().await?;
+                return Ok(None);
+            }
+            Some(CryptoProvider::Jce) => {}
+        }
+        let backend = VaultBackend::JceWrapped(Arc::clone(&kms.kms));
+        let vault = Vault::open(Arc::clone(&store.store), backend, options, clock.clone()).await?;
+        let topology = topology_of(version, &store.store, &vault, clock).await?;
+        let roles = Roles::read(&topology).await?;
+        let planned = vault.plan_migration(|fingerprint| roles.use_of(fingerprint)).await?;
+        let keys = planned.into_iter().map(|key| {
+            let plan = KeyPlan {
+                name: key.info.name.as_ref().map(ToString::to_string).unwrap_or_default(),
+                purpose: roles.role_of(&key.info),
+                scheme: key.info.public.scheme_name(),
+                fingerprint: key.info.fingerprint().to_string(),
+                step: key.step.clone(),
+            };
+            (key, plan)
+        });
+        let uid = topology.uid().map(|uid| uid.to_string());
+        Ok(Some(Self { node, uid, store: store.clone(), vault, kms, keys: keys.collect() }))
+    }
+
+    /// What happens to each key.
+    pub fn plan(&self) -> impl Iterator<Item = &KeyPlan> {
+        self.keys.iter().map(|(_, plan)| plan)
+    }
+
+    /// Whether every key that is in use can move.
+    ///
+    /// # Errors
+    /// [`MigrateError::RotateFirst`] names those that cannot.
+    pub fn check(&self) -> Result<(), MigrateError> {
+        let blocked: Vec<&KeyPlan> =
+            self.plan().filter(|plan| matches!(plan.step, KeyMove::RotateFirst(_))).collect();
+        if blocked.is_empty() {
+            return Ok(());
+        }
+        let named = |plan: &&KeyPlan| {
+            let by = if let KeyMove::RotateFirst(by) = &plan.step { by.as_str() } else { "" };
+            format!(
+                "the {} key {:?} of {} ({}; {by})",
+                plan.purpose, plan.name, plan.scheme, plan.fingerprint
+            )
+        };
+        let name = self.node.name.as_str().replace('-', "_");
+        let script = blocked.iter().map(|plan| {
+            format!(
+                "  val next = {name}.keys.secret.generate_encryption_key(\"{}-rsa\", Some(EncryptionKeyScheme.Rsa2048OaepSha256))\n  \
+                 val current = {name}.keys.secret.list(filterFingerprint = \"{}\").head.publicKey\n  \
+                 {name}.topology.owner_to_key_mappings.rotate_key({name}, {name}.id, current, next)",
+                plan.name, plan.fingerprint
+            )
+        });
+        Err(MigrateError::RotateFirst {
+            keys: blocked.iter().map(named).collect(),
+            script: script.collect::<Vec<_>>().join("\n"),
+        })
+    }
+
+    /// The node's private keys, to be exported.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub async fn archive(&self) -> Result<KeyArchive, MigrateError> {
+        Ok(KeyArchive { node: self.node.to_string(), keys: self.vault.archive_keys().await? })
+    }
+
+    /// Imports and proves every key that moves, one after the other; `told` hears of each step that is done.
+    ///
+    /// # Errors
+    /// [`MigrateError::Key`]; the next attempt goes on from there.
+    pub async fn import(
+        &self,
+        told: &(dyn Fn(&KeyPlan, ImportStep, &str) + Sync),
+    ) -> Result<Vec<KmsMetadata>, MigrateError> {
+        let mut moved = Vec::new();
+        for (key, plan) in &self.keys {
+            if !matches!(plan.step, KeyMove::Import(_)) {
+                continue;
+            }
+            let role = match plan.purpose {
+                "namespace" => KeyRole::Namespace,
+                "encryption" => KeyRole::Encryption,
+                _ => KeyRole::Signing,
+            };
+            let step = |step: ImportStep, key: &cantle_kms::KmsKeyId| told(plan, step, key.as_str());
+            moved.push(self.vault.import_into_kms(key, role, step).await?);
+        }
+        Ok(moved)
+    }
+
+    /// Switches the node to its KMS in one transaction, and erases the private keys from its database's files.
+    ///
+    /// # Errors
+    /// When the database fails: then nothing has changed, or all of it but for the erasing, which the next attempt does.
+    pub async fn switch(&self, moved: &[KmsMetadata]) -> Result<(), MigrateError> {
+        Ok(self.vault.switch_to_kms(moved).await?)
+    }
+
+    /// The requests that were sent to the KMS so far.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.kms.counted.counts().total()
+    }
+
+    /// Lets another process have the database.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}
+
+/// A node whose keys are to come back from its KMS, out of an export file.
+#[derive(Debug)]
+pub struct FromKms {
+    /// The node.
+    pub node: NodeIdentity,
+    store: OpenStore,
+    kms_keys: Vec<KmsMetadata>,
+}
+
+impl FromKms {
+    /// Opens a node that the configuration describes as it is to be afterwards. `None`: its keys are in its database
+    /// already.
+    ///
+    /// # Errors
+    /// [`MigrateError`]; nothing has changed.
+    pub async fn open(config: &Config, name: &str, data_dir: &Path) -> Result<Option<Self>, MigrateError> {
+        let (config, _) = find(config, name)?;
+        let node = storage::identity(config);
+        if config.crypto.provider != Provider::Jce {
+            return Err(MigrateError::Configuration { node, configured: "kms", wanted: "jce" });
+        }
+        let store = open_store(config, &node, data_dir, Access::ReadWrite).await?;
+        let opened = async {
+            match store.store.provider_find().await? {
+                None => Err(MigrateError::NoKeys { node: node.clone() }),
+                Some(CryptoProvider::Jce) => Ok(None),
+                Some(CryptoProvider::Kms) => Ok(Some(store.store.kms_metadata_list().await?)),
+            }
+        };
+        match opened.await {
+            Ok(Some(kms_keys)) => Ok(Some(Self { node, store, kms_keys })),
+            other => {
+                store.close().await;
+                other.map(|_| None)
+            }
+        }
+    }
+
+    /// The KMS keys that stand behind the node's keys, and stay when it has moved.
+    #[must_use]
+    pub fn kms_keys(&self) -> &[KmsMetadata] {
+        &self.kms_keys
+    }
+
+    /// The node's private keys in an export file, if it has all of them.
+    ///
+    /// # Errors
+    /// [`MigrateError::NoMaterial`] names those that it lacks; [`MigrateError::ExportOther`] if it is another node's.
+    pub async fn restorable(
+        &self,
+        path: &Path,
+        archive: &KeyArchive,
+    ) -> Result<Vec<StoredPrivateKey>, MigrateError> {
+        if archive.node != self.node.to_string() {
+            let problem = format!("is of {}, not of {}", archive.node, self.node);
+            return Err(MigrateError::ExportOther { path: path.to_owned(), problem });
+        }
+        let missing = self.kms_keys.iter().filter(|key| archive.find(&key.fingerprint).is_none());
+        let missing: Vec<String> = missing
+            .map(|key| format!("key {} ({}, KMS key {})", key.fingerprint, key.origin, key.kms_key_id))
+            .collect();
+        if !missing.is_empty() {
+            return Err(MigrateError::NoMaterial { path: path.to_owned(), keys: missing });
+        }
+        let known = self.store.store.public_key_list().await?;
+        let is_known = |key: &&cantle_vault::ArchivedKey| {
+            known.iter().any(|stored| stored.key.fingerprint() == &key.fingerprint)
+        };
+        let stored = archive.keys.iter().filter(is_known).map(cantle_vault::ArchivedKey::to_stored);
+        stored.collect::<Result<_, _>>().map_err(|_| MigrateError::ExportOther {
+            path: path.to_owned(),
+            problem: "has a key pair that cannot be read".to_owned(),
+        })
+    }
+
+    /// Switches the node to its own keys in one transaction. The KMS is not asked.
+    ///
+    /// # Errors
+    /// When the database fails; nothing has changed then.
+    pub async fn switch(&self, keys: &[StoredPrivateKey]) -> Result<(), MigrateError> {
+        let store = &self.store.store;
+        store.keys_move_to_store(keys).await?;
+        Ok(store.setting_put(&RoleSetting::PrivateKeyRemains, b"").await?)
+    }
+
+    /// Lets another process have the database.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}
+
+fn find<'a>(
+    config: &'a Config,
+    name: &str,
+) -> Result<(&'a NodeConfig, Option<ProtocolVersion>), MigrateError> {
+    let nodes = managed(config);
+    let found: Vec<_> = nodes.iter().filter(|(node, _)| node.name.as_str() == name).collect();
+    match found.as_slice() {
+        [one] => Ok(**one),
+        found => Err(MigrateError::UnknownNode {
+            name: name.to_owned(),
+            found: found.len(),
+            known: nodes
+                .iter()
+                .map(|(node, _)| storage::identity(node).to_string())
+                .collect::<Vec<_>>()
+                .join(", "),
+        }),
+    }
+}
+
+async fn open_store(
+    config: &NodeConfig,
+    node: &NodeIdentity,
+    data_dir: &Path,
+    access: Access,
+) -> Result<OpenStore, MigrateError> {
+    let failed = |source| MigrateError::Open { node: node.clone(), source };
+    // A database that is not there must not come about.
+    match storage::open(config, data_dir, Access::ReadOnly).await {
+        Ok(store) if access == Access::ReadOnly => return Ok(store),
+        Ok(store) => store.close().await,
+        Err(missing @ OpenError::Missing { .. }) => return Err(failed(missing)),
+        Err(_) => {}
+    }
+    storage::open(config, data_dir, access).await.map_err(failed)
+}

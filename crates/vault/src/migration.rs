@@ -1,0 +1,337 @@
+//! Moving the private keys of provider jce into a KMS, as key material: the same keys behind the same fingerprints.
+//!
+//! Each key goes: journal, CreateKey with Origin EXTERNAL and tags, journal again, GetParametersForImport,
+//! ImportKeyMaterial, DescribeKey and GetPublicKey until they answer, and a proof: a signature or a decryption by the
+//! KMS that the registered public key confirms. Nothing of the node changes on the way; the last step is one transaction
+//! of the store. Whatever is interrupted is taken up where it stopped. Invariant: a private key is in clear in wiped
+//! memory alone, and leaves it wrapped for the KMS.
+//! Source: <https://docs.aws.amazon.com/kms/latest/developerguide/importing-keys.html>.
+
+mod archive;
+mod error;
+
+use std::sync::Arc;
+
+use cantle_crypto::{
+    EncryptionKeyScheme, EncryptionPublicKey, KeyPair, PublicKey, Signature, SigningKeyScheme,
+    SigningPublicKey, wrap_key_material,
+};
+use cantle_kms::{
+    CallMode, CreateError, CreateKey, EncryptionAlgorithm, KeyMetadata, KeySpec, KeyState, Kms, KmsError,
+    KmsKeyId, OriginType, create_and_describe, wait_until_ready,
+};
+use cantle_store::{KeyCreation, KeyOrigin, KmsMetadata, RoleSetting, StoredPrivateKey};
+use cantle_types::Fingerprint;
+
+use crate::generate::Journaled;
+use crate::info::{KeyFilter, PrivateKeyInfo};
+use crate::key_scheme::key_usage;
+use crate::options::KeyRole;
+use crate::register::signing_algorithm;
+use crate::vault::{Inner, Vault, VaultBackend};
+use crate::{VaultError, WrapperKeyError};
+pub use archive::{ArchiveError, ArchivedKey, KeyArchive};
+pub use error::{ImportStep, MigrationError};
+
+/// The journal's ids of imports start so; the key's fingerprint and something random follow.
+const IMPORT: &str = "import-";
+
+/// What a migration does with a private key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyMove {
+    /// Its material is imported into a KMS key of this spec.
+    Import(KeySpec),
+    /// No KMS holds such a key, and nothing needs it any more: it goes to the archive and is erased.
+    Archive,
+    /// No KMS holds such a key, and this needs it: it has to be rotated first.
+    RotateFirst(String),
+}
+
+/// A private key and what a migration does with it.
+#[derive(Debug, Clone)]
+pub struct PlannedKey {
+    /// The key.
+    pub info: PrivateKeyInfo,
+    /// What happens to it.
+    pub step: KeyMove,
+}
+
+impl Vault {
+    /// What a migration into a KMS would do with each private key of this node. `needed` says what needs a key, if
+    /// anything does. Asks nobody and changes nothing.
+    ///
+    /// # Errors
+    /// When the keys cannot be listed.
+    pub async fn plan_migration(
+        &self,
+        needed: impl Fn(&Fingerprint) -> Option<String>,
+    ) -> Result<Vec<PlannedKey>, VaultError> {
+        let planned = |info: PrivateKeyInfo| {
+            let step = match (import_spec(&info.public), needed(info.fingerprint())) {
+                (Some(spec), _) => KeyMove::Import(spec),
+                (None, None) => KeyMove::Archive,
+                (None, Some(by)) => KeyMove::RotateFirst(by),
+            };
+            PlannedKey { info, step }
+        };
+        Ok(self.private_keys(&KeyFilter::default()).await?.into_iter().map(planned).collect())
+    }
+
+    /// All private keys of this node with their names, to be kept elsewhere. They are decrypted where they are
+    /// encrypted with a wrapper key.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub async fn archive_keys(&self) -> Result<Vec<ArchivedKey>, MigrationError> {
+        let mut archived = Vec::new();
+        for info in self.private_keys(&KeyFilter::default()).await? {
+            let fingerprint = info.fingerprint().clone();
+            let pair = self.inner.key_pair(&fingerprint).await?;
+            archived.push(ArchivedKey { fingerprint, name: info.name, pair: pair.to_versioned_bytes() });
+        }
+        Ok(archived)
+    }
+
+    /// Imports a private key into the KMS, or finds the KMS key that an earlier attempt imported it into, and proves that
+    /// the KMS has it. Nothing of the node changes but its journal.
+    ///
+    /// Needs `kms:CreateKey`, `kms:TagResource`, `kms:GetParametersForImport`, `kms:ImportKeyMaterial`,
+    /// `kms:DescribeKey`, `kms:GetPublicKey`, and `kms:Sign` or `kms:Decrypt`. The vault must be over
+    /// [`VaultBackend::JceWrapped`]. `step` hears of each step that is done.
+    ///
+    /// # Errors
+    /// [`MigrationError`] names key and step; the next attempt goes on from there.
+    pub async fn import_into_kms(
+        &self,
+        key: &PlannedKey,
+        role: KeyRole,
+        step: impl Fn(ImportStep, &KmsKeyId) + Sync,
+    ) -> Result<KmsMetadata, MigrationError> {
+        let VaultBackend::JceWrapped(kms) = &self.inner.backend else {
+            return Err(MigrationError::NoKms);
+        };
+        let KeyMove::Import(spec) = &key.step else {
+            return Err(MigrationError::NotImportable { fingerprint: key.info.fingerprint().clone() });
+        };
+        self.inner.import(kms, &key.info, spec, role, &step).await
+    }
+
+    /// Makes the KMS the holder of this node's keys, in one transaction, and erases the private keys from the database's
+    /// files. All of them: those that are not among `moved` are gone.
+    ///
+    /// # Errors
+    /// [`MigrationError::Store`]; nothing has changed then, or all of it has but for the erasing, which
+    /// [`Vault::erase_private_keys`] makes up for.
+    pub async fn switch_to_kms(&self, moved: &[KmsMetadata]) -> Result<(), MigrationError> {
+        let store = &self.inner.store;
+        store.setting_put(&RoleSetting::PrivateKeyRemains, b"clear").await?;
+        store.keys_move_to_kms(moved).await?;
+        self.erase_private_keys().await
+    }
+
+    /// Erases what deleted private keys left in the database's files, if an earlier attempt did not come to it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn erase_private_keys(&self) -> Result<(), MigrationError> {
+        match self.inner.erase_remains().await {
+            Ok(()) => Ok(()),
+            Err(WrapperKeyError::Store(error)) => Err(error.into()),
+            Err(error) => unreachable!("erasing asks nobody but the store: {error}"),
+        }
+    }
+}
+
+/// The spec of a KMS key that can hold a key's material.
+fn import_spec(public: &PublicKey) -> Option<KeySpec> {
+    match public {
+        PublicKey::Signing(key) => Some(match key.scheme() {
+            SigningKeyScheme::Ed25519 => KeySpec::EccNistEdwards25519,
+            SigningKeyScheme::EcDsaP256 => KeySpec::EccNistP256,
+            SigningKeyScheme::EcDsaP384 => KeySpec::EccNistP384,
+        }),
+        PublicKey::Encryption(key) => {
+            (key.scheme() == EncryptionKeyScheme::Rsa2048OaepSha256).then_some(KeySpec::Rsa2048)
+        }
+    }
+}
+
+impl Inner {
+    async fn key_pair(&self, fingerprint: &Fingerprint) -> Result<KeyPair, MigrationError> {
+        let unreadable =
+            |source| MigrationError::Key { fingerprint: fingerprint.clone(), source: Box::new(source) };
+        let stored: Option<StoredPrivateKey> = self.store.private_key_find(fingerprint).await?;
+        let stored = stored
+            .ok_or_else(|| unreadable(crate::KeyUseError::Unknown { fingerprint: fingerprint.clone() }))?;
+        let clear = self.in_clear(&stored).await.map_err(unreadable)?;
+        KeyPair::from_versioned_bytes(&clear).map_err(|source| {
+            unreadable(crate::KeyUseError::Unreadable { fingerprint: fingerprint.clone(), source })
+        })
+    }
+
+    async fn import(
+        &self,
+        kms: &Arc<dyn Kms>,
+        info: &PrivateKeyInfo,
+        spec: &KeySpec,
+        role: KeyRole,
+        step: &(impl Fn(ImportStep, &KmsKeyId) + Sync),
+    ) -> Result<KmsMetadata, MigrationError> {
+        let fingerprint = info.fingerprint();
+        let found = self.begun_import(kms, fingerprint).await?;
+        let described = match found {
+            Some(described) => described,
+            None => self.create_empty(kms, info, spec, role).await?,
+        };
+        let key = described.key_id.clone();
+        step(ImportStep::Created, &key);
+        let failed = |of, source| MigrationError::of_kms(fingerprint, &key, of, source);
+        if described.state != KeyState::Enabled {
+            let parameters = kms.parameters_for_import(&key).await;
+            let parameters = parameters.map_err(|error| failed(ImportStep::Parameters, error))?.value;
+            let pair = self.key_pair(fingerprint).await?;
+            let wrapped = wrap_key_material(&parameters.wrapping_key, &pair.to_pkcs8())
+                .map_err(|source| MigrationError::Wrap { fingerprint: fingerprint.clone(), source })?;
+            drop(pair);
+            let imported = kms.import_key_material(&key, &parameters.token, &wrapped).await;
+            imported.map_err(|error| failed(ImportStep::Imported, error))?;
+        }
+        step(ImportStep::Imported, &key);
+        let readable = wait_until_ready(&**kms, &key, &self.options.create_key_check).await;
+        let metadata = readable
+            .map_err(|source| MigrationError::NotReadable {
+                fingerprint: fingerprint.clone(),
+                kms_key_id: key.clone(),
+                source: Box::new(source),
+            })?
+            .0;
+        prove(kms, &key, &info.public).await?;
+        step(ImportStep::Proved, &key);
+        Ok(KmsMetadata {
+            fingerprint: fingerprint.clone(),
+            kms_key_id: key.as_str().to_owned(),
+            kms_key_arn: metadata.arn.as_ref().map(|arn| arn.as_str().to_owned()),
+            purpose: info.purpose(),
+            key_spec: spec.as_str().to_owned(),
+            origin: KeyOrigin::Imported,
+            created_at: self.clock.now(),
+        })
+    }
+
+    /// The KMS key that an earlier attempt made for a private key, if it can still be used.
+    async fn begun_import(
+        &self,
+        kms: &Arc<dyn Kms>,
+        fingerprint: &Fingerprint,
+    ) -> Result<Option<KeyMetadata>, MigrationError> {
+        let prefix = format!("{IMPORT}{fingerprint}-");
+        for creation in self.store.creation_list().await? {
+            let Some(key) = creation.kms_key_id.as_deref().filter(|_| creation.id.starts_with(&prefix))
+            else {
+                continue;
+            };
+            if let Ok(key) = KmsKeyId::parse(key) {
+                match kms.describe_key(&key).await {
+                    Ok(reply) if matches!(reply.value.state, KeyState::PendingImport | KeyState::Enabled) => {
+                        return Ok(Some(reply.value));
+                    }
+                    Ok(_) | Err(KmsError::NotFound { .. }) => {}
+                    Err(error) => {
+                        return Err(MigrationError::of_kms(fingerprint, &key, ImportStep::Created, error));
+                    }
+                }
+            }
+            tracing::warn!(kms_key_id = key, "the KMS key of an earlier attempt is gone or cannot be used");
+            self.store.creation_end(&creation.id).await?;
+        }
+        Ok(None)
+    }
+
+    /// Makes a KMS key without material.
+    async fn create_empty(
+        &self,
+        kms: &Arc<dyn Kms>,
+        info: &PrivateKeyInfo,
+        spec: &KeySpec,
+        role: KeyRole,
+    ) -> Result<KeyMetadata, MigrationError> {
+        let fingerprint = info.fingerprint();
+        let creation = KeyCreation {
+            id: format!("{IMPORT}{fingerprint}-{}", hex::encode(cantle_crypto::random_bytes::<4>()?)),
+            purpose: info.purpose(),
+            key_spec: spec.as_str().to_owned(),
+            name: info.name.clone(),
+            kms_key_id: None,
+            started_at: self.clock.now(),
+            lost_at: None,
+        };
+        self.store.creation_begin(&creation).await?;
+        let request = CreateKey {
+            spec: spec.clone(),
+            usage: key_usage(info.purpose()),
+            description: info.name.as_ref().map(ToString::to_string).unwrap_or_default(),
+            tags: self.options.tags(role, &creation.id),
+            multi_region: self.options.multi_region,
+            origin: OriginType::External,
+        };
+        let id = creation.id.clone();
+        let journaled = Journaled { kms: Arc::clone(kms), store: Arc::clone(&self.store), creation };
+        match create_and_describe(&journaled, &request, &self.options.create_key_check).await {
+            Ok(described) => Ok(described),
+            Err(source) => {
+                if matches!(&source, CreateError::NotCreated { source } if source.surely_not_executed()) {
+                    self.store.creation_end(&id).await?;
+                }
+                Err(MigrationError::NotMade {
+                    fingerprint: fingerprint.clone(),
+                    spec: spec.clone(),
+                    creation: id,
+                    source: Box::new(source),
+                })
+            }
+        }
+    }
+}
+
+/// Proves that a KMS key is the private part of a public key.
+async fn prove(kms: &Arc<dyn Kms>, key: &KmsKeyId, public: &PublicKey) -> Result<(), MigrationError> {
+    let proved = match public {
+        PublicKey::Signing(public) => signs_as(kms, key, public).await?,
+        PublicKey::Encryption(public) => decrypts_as(kms, key, public).await?,
+    };
+    if proved {
+        return Ok(());
+    }
+    Err(MigrationError::NotThatKey { fingerprint: public.fingerprint().clone(), kms_key_id: key.clone() })
+}
+
+async fn signs_as(
+    kms: &Arc<dyn Kms>,
+    key: &KmsKeyId,
+    public: &SigningPublicKey,
+) -> Result<bool, MigrationError> {
+    // No hash of Canton's has this form, so the signature is good for nothing else.
+    let message = [b"cantle import ".as_slice(), &cantle_crypto::random_bytes::<32>()?].concat();
+    let signed = kms.sign(key, &message, signing_algorithm(public), CallMode::Execute).await;
+    let signed = signed
+        .map_err(|error| MigrationError::of_kms(public.fingerprint(), key, ImportStep::Proved, error))?;
+    Ok(public.verify(&message, &Signature::new(signed.value, public.fingerprint().clone())).is_ok())
+}
+
+async fn decrypts_as(
+    kms: &Arc<dyn Kms>,
+    key: &KmsKeyId,
+    public: &EncryptionPublicKey,
+) -> Result<bool, MigrationError> {
+    let message = cantle_crypto::random_bytes::<32>()?;
+    let ciphertext = public
+        .encrypt(&message)
+        .map_err(|source| MigrationError::Encrypt { fingerprint: public.fingerprint().clone(), source })?;
+    let algorithm = EncryptionAlgorithm::RsaesOaepSha256;
+    match kms.decrypt(key, &ciphertext, algorithm, CallMode::Execute).await {
+        Ok(reply) => Ok(reply.value.as_slice() == message),
+        Err(KmsError::InvalidCiphertext { .. } | KmsError::IncorrectKey { .. }) => Ok(false),
+        Err(error) => Err(MigrationError::of_kms(public.fingerprint(), key, ImportStep::Proved, error)),
+    }
+}
