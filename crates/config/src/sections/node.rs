@@ -171,7 +171,7 @@ pub(crate) static SEQUENCER_NODE: Section = Section::new(&[
     KEYS,
     used("sequencer", Kind::Tagged(&SEQUENCER)),
     used("service-agreement", Kind::File),
-    TIME,
+    ignored("time-tracker", Kind::Section(&TIME_TRACKER), "a sequencer makes the time of its domain"),
     CLIENT,
     CACHES,
     MEMBER,

@@ -59,6 +59,8 @@ async fn a_verdict_that_was_lost_is_told_again_and_one_that_was_seen_is_not() {
     let request = domain.request(&[&domain.alice]);
     let at = domain.deliver(&[&request], Vec::new());
     domain.is_open(1).await;
+    // To know that it has, it may have to ask for the time, which would be held as well.
+    domain.is_caught_up().await;
     domain.sequencer.hold();
     domain.approve(at, &request, &[&domain.alice]).await;
     until("the verdict", async || domain.verdicts_of(at).len() == 1).await;

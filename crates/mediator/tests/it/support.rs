@@ -443,6 +443,16 @@ impl Domain {
         until("the mediator to have taken all requests", async || node.open_requests().await == count).await;
     }
 
+    /// Waits until it has all that was sequenced before it began: until then it holds its verdicts back.
+    pub(crate) async fn is_caught_up(&self) {
+        let (_, node) = self.running.as_ref().unwrap();
+        until("the mediator to have caught up", async || match node.health().await {
+            Some(health) => health.borrow().caught_up,
+            None => false,
+        })
+        .await;
+    }
+
     /// A request of alice that some must confirm.
     pub(crate) fn request(&self, confirmers: &[&TestMember]) -> Request {
         let parties = confirmers.iter().map(|member| member.participant.admin_party()).collect();

@@ -112,8 +112,9 @@ proptest! {
         std::fs::write(&path, &content).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let opened = runtime.block_on(open(&path));
-        // An empty file is a new database; nothing else of this is one.
-        prop_assert_eq!(opened.is_ok(), content.is_empty(), "{:?}", opened);
+        // An empty file is a new database, and SQLite says of one with a single byte that it is empty; nothing else of this
+        // is one. Source: unixFileSize in <https://sqlite.org/src/file/src/os_unix.c>.
+        prop_assert_eq!(opened.is_ok(), content.len() <= 1, "{:?}", opened);
     }
 }
 
