@@ -13,10 +13,11 @@ mod node;
 mod quotas;
 mod service;
 mod trial;
+mod wrapper;
 
 use std::path::Path;
 
-use cantle_config::{Config, CryptoProvider};
+use cantle_config::Config;
 use cantle_kms_aws::StaticCredentials;
 use futures::future::join_all;
 
@@ -46,7 +47,8 @@ pub enum TrialKey {
 pub async fn examine(config: &Config, data_dir: &Path, options: &DoctorOptions) -> Vec<Finding> {
     let mut services: Vec<Service> = Vec::new();
     for node in config.nodes() {
-        if let (CryptoProvider::Kms, Some(kms)) = (node.crypto.provider, &node.crypto.kms)
+        // With provider jce it is there for a wrapper key alone.
+        if let Some(kms) = &node.crypto.kms
             && !services.iter().any(|service| service.config == *kms)
         {
             services.push(Service::new(kms, options.credentials.clone()).await);

@@ -10,6 +10,7 @@
 
 mod need;
 mod statement;
+mod wrapper;
 
 use std::path::Path;
 
@@ -17,7 +18,7 @@ use cantle_config::{Config, CryptoProvider};
 use cantle_kms::KmsKeyId;
 
 pub use self::statement::{IamCondition, IamStatement};
-use self::{need::Need, statement::Statements};
+use self::{need::Need, statement::Statements, wrapper::WrapperNeed};
 use crate::{error::StartError, storage, stored_keys::stored_keys};
 
 /// What the operator knows that the configuration does not say.
@@ -54,11 +55,11 @@ pub async fn iam_policy(
     options: &IamPolicyOptions,
 ) -> Result<IamPolicy, StartError> {
     let mut notes = Vec::new();
-    let mut needs = Vec::new();
+    let (mut needs, mut wrappers) = (Vec::new(), Vec::new());
     for node in config.nodes() {
         let identity = storage::identity(node);
-        let Some(kms) = node.crypto.kms.as_ref().filter(|_| node.crypto.provider == CryptoProvider::Kms)
-        else {
+        // With provider jce it is there for a wrapper key alone.
+        let Some(kms) = node.crypto.kms.as_ref() else {
             notes.push(format!("{identity} keeps its keys in its own store and needs nothing"));
             continue;
         };
@@ -67,6 +68,11 @@ pub async fn iam_policy(
             && role_name(assumed) != role_name(wanted)
         {
             notes.push(format!("{identity} assumes {assumed} and is left out"));
+            continue;
+        }
+        if let (CryptoProvider::Jce, Some(wrapper)) = (node.crypto.provider, &node.crypto.wrapper_key) {
+            let need = WrapperNeed::of(node, kms, wrapper, data_dir, options).await;
+            wrappers.push(need.map_err(|step| StartError::new(&identity, step))?);
             continue;
         }
         let keys = match stored_keys(node, data_dir).await {
@@ -82,9 +88,15 @@ pub async fn iam_policy(
         let need = Need::of(config, node, kms, keys, options);
         needs.push(need.map_err(|step| StartError::new(&identity, step))?);
     }
-    notes.extend(need::notes(&needs, options));
-    let statements = Statements::of(&needs, options).finish();
-    Ok(IamPolicy { statements, notes })
+    if wrappers.is_empty() || !needs.is_empty() {
+        notes.extend(need::notes(&needs, options));
+    }
+    let mut statements = Statements::of(&needs, options);
+    for wrapper in &wrappers {
+        notes.extend(wrapper.notes());
+        wrapper.add_to(&mut statements);
+    }
+    Ok(IamPolicy { statements: statements.finish(), notes })
 }
 
 /// The last part of a role's ARN or path.

@@ -9,7 +9,10 @@ use cantle_crypto::PublicKey;
 use cantle_store::{Access, KmsMetadata, OpenError};
 use cantle_types::KeyName;
 
-use crate::{error::StartStep, storage};
+use crate::{
+    error::StartStep,
+    storage::{self, OpenStore},
+};
 
 /// A key of a node that stands for one in the KMS.
 #[derive(Debug, Clone)]
@@ -37,19 +40,35 @@ impl StoredKey {
     }
 }
 
+/// The wrapper key that the private keys in a node's store are encrypted with, if there is one.
+pub(crate) async fn stored_wrapper_key(
+    config: &NodeConfig,
+    data_dir: &Path,
+) -> Result<Option<String>, StartStep> {
+    let Some(store) = open(config, data_dir).await? else { return Ok(None) };
+    let keys = store.store.private_key_list().await;
+    store.close().await;
+    Ok(keys?.into_iter().find_map(|key| key.wrapper_key_id))
+}
+
+/// A node's database for reading; none if there is none yet.
+async fn open(config: &NodeConfig, data_dir: &Path) -> Result<Option<OpenStore>, StartStep> {
+    if matches!(config.storage.backend, StorageBackend::Memory) {
+        return Ok(None);
+    }
+    match storage::open(config, data_dir, Access::ReadOnly).await {
+        Ok(store) => Ok(Some(store)),
+        Err(OpenError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The KMS keys of a node in the order in which it came to them; none if it has no database yet.
 pub(crate) async fn stored_keys(
     config: &NodeConfig,
     data_dir: &Path,
 ) -> Result<Option<Vec<StoredKey>>, StartStep> {
-    if matches!(config.storage.backend, StorageBackend::Memory) {
-        return Ok(None);
-    }
-    let store = match storage::open(config, data_dir, Access::ReadOnly).await {
-        Ok(store) => store,
-        Err(OpenError::Missing { .. }) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    let Some(store) = open(config, data_dir).await? else { return Ok(None) };
     let read = async {
         let mut keys = Vec::new();
         for kms in store.store.kms_metadata_list().await? {

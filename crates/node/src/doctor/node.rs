@@ -9,8 +9,12 @@ use super::{
     finding::{Check, Finding, named},
     keys,
     service::Service,
+    wrapper,
 };
-use crate::{storage, stored_keys::stored_keys};
+use crate::{
+    storage,
+    stored_keys::{stored_keys, stored_wrapper_key},
+};
 
 /// A node that was examined.
 #[derive(Debug)]
@@ -30,7 +34,7 @@ pub(super) async fn examine<'a>(
     let node = storage::identity(config);
     let name = named(&node);
     let mut examined = Examined { node, config, findings: Vec::new(), makes_keys: None };
-    let Some(service) = service.filter(|_| config.crypto.provider == CryptoProvider::Kms) else {
+    let Some(service) = service else {
         examined.findings.push(Finding::ok(
             &name,
             Check::Provider,
@@ -39,6 +43,10 @@ pub(super) async fn examine<'a>(
         return examined;
     };
     examined.findings = service.findings(&name);
+    if config.crypto.provider == CryptoProvider::Jce {
+        examined.findings.extend(wrapper_key(config, service, data_dir, &name).await);
+        return examined;
+    }
     let stored = match stored_keys(config, data_dir).await {
         Ok(stored) => stored,
         Err(error) => {
@@ -76,6 +84,33 @@ pub(super) async fn examine<'a>(
         )),
     }
     examined
+}
+
+/// The wrapper key of a node that has one, or will.
+async fn wrapper_key(config: &NodeConfig, service: &Service, data_dir: &Path, node: &str) -> Vec<Finding> {
+    let configured = config.crypto.wrapper_key.as_ref().and_then(|wrapper| wrapper.wrapper_key_id.clone());
+    let key = match stored_wrapper_key(config, data_dir).await {
+        Ok(stored) => stored.or(configured),
+        Err(error) => {
+            let text = format!("its wrapper key is not known: {}", cantle_sequencing::chain(&error));
+            return vec![Finding::fail(node, Check::Database, text, "Correct that first")];
+        }
+    };
+    match (key, service.usable()) {
+        (Some(key), Some(kms)) => wrapper::examine(&*kms, node, &key).await,
+        (Some(_), None) => vec![Finding::warn(
+            node,
+            Check::Key,
+            "its wrapper key was not examined",
+            "Run this again when the KMS answers",
+        )],
+        (None, _) => vec![Finding::warn(
+            node,
+            Check::CreateKey,
+            "its wrapper key is made at the first start; whether kms:CreateKey is allowed is known only then",
+            "Compare the node's permissions with cantle iam-policy",
+        )],
+    }
 }
 
 /// How many keys a node of this kind has once it has its identity.

@@ -26,6 +26,9 @@ pub(super) struct Need {
     pub(super) makes_keys: Making,
     /// The specs that its signing keys may have.
     pub(super) signing: Vec<KeySpec>,
+    /// The algorithms of its signing keys: of those that it makes, and of those that it has, whose material may have been
+    /// imported and be of another kind.
+    pub(super) algorithms: Vec<SigningAlgorithm>,
     /// The specs that its encryption keys may have; only participants decrypt.
     pub(super) encryption: Vec<KeySpec>,
     /// The tags of the keys that it makes: those with a fixed value, and the names of all.
@@ -67,10 +70,13 @@ impl Need {
         let identity = storage::identity(node);
         let makes_keys = making(config, node, &stored, options);
         let assumes = kms.credentials.assume_role.as_ref().map(|role| role.role_arn.clone());
-        let role = options.role.as_ref().filter(|role| role.starts_with("arn:")).or(assumes.as_ref());
-        let account = options.account.clone().or_else(|| role?.split(':').nth(4).map(str::to_owned));
+        let account = account_of(kms, options);
         let tags = vault_options(&identity, &node.crypto)?.tags(KeyRole::Other, "");
         let fixed = |name: &str| matches!(name, "CreatedBy" | "CantleNode");
+        let signing: Vec<KeySpec> =
+            node.crypto.signing.own.iter().filter_map(|scheme| signing_spec(*scheme)).collect();
+        let had = stored.iter().map(|key| KeySpec::from_name(&key.kms.key_spec));
+        let algorithms = had.chain(signing.clone()).filter_map(|spec| spec.signing_algorithm()).collect();
         // A key that the node made has its tags; but only a node that makes keys is let in by them.
         let by_name = |key: &StoredKey| makes_keys != Making::Yes || key.kms.origin != KeyOrigin::Generated;
         let stored = stored.into_iter().filter(by_name).filter_map(|key| {
@@ -86,7 +92,8 @@ impl Need {
             multi_region: kms.multi_region_key,
             account,
             makes_keys,
-            signing: node.crypto.signing.own.iter().filter_map(|scheme| signing_spec(*scheme)).collect(),
+            signing,
+            algorithms,
             encryption: match node.kind {
                 NodeKind::Participant => {
                     node.crypto.encryption.own.iter().filter_map(|scheme| encryption_spec(*scheme)).collect()
@@ -100,11 +107,13 @@ impl Need {
             node: identity,
         })
     }
+}
 
-    /// The algorithms that it signs with.
-    pub(super) fn algorithms(&self) -> impl Iterator<Item = SigningAlgorithm> {
-        self.signing.iter().filter_map(KeySpec::signing_algorithm)
-    }
+/// The account of the keys that are named by nothing else.
+pub(super) fn account_of(kms: &KmsConfig, options: &IamPolicyOptions) -> Option<String> {
+    let assumed = kms.credentials.assume_role.as_ref().map(|role| &role.role_arn);
+    let role = options.role.as_ref().filter(|role| role.starts_with("arn:")).or(assumed);
+    options.account.clone().or_else(|| role?.split(':').nth(4).map(str::to_owned))
 }
 
 fn making(config: &Config, node: &NodeConfig, stored: &[StoredKey], options: &IamPolicyOptions) -> Making {

@@ -91,7 +91,7 @@ impl Statements {
         self.statements
     }
 
-    fn add(
+    pub(super) fn add(
         &mut self,
         sid: &str,
         actions: &[&'static str],
@@ -112,7 +112,7 @@ impl Statements {
         let read = [Operation::DescribeKey, Operation::GetPublicKey].map(Operation::iam_action);
         self.add(&format!("Read{of}"), &read, keys.all(), with(&[]));
         let algorithms =
-            sorted(nodes.iter().flat_map(|need| need.algorithms()).map(SigningAlgorithm::as_str));
+            sorted(nodes.iter().flat_map(|need| need.algorithms.iter().map(|algorithm| algorithm.as_str())));
         if !keys.signing.is_empty() && !algorithms.is_empty() {
             let signed = [
                 condition("StringEquals", "kms:SigningAlgorithm", algorithms),
@@ -257,7 +257,7 @@ impl Group<'_> {
     }
 }
 
-fn all() -> Vec<String> {
+pub(super) fn all() -> Vec<String> {
     vec!["*".to_owned()]
 }
 
@@ -276,16 +276,16 @@ fn sorted<'a>(values: impl Iterator<Item = &'a str>) -> Vec<String> {
     values.collect::<BTreeSet<_>>().into_iter().map(str::to_owned).collect()
 }
 
-fn equals(key: &str, value: &str) -> IamCondition {
+pub(super) fn equals(key: &str, value: &str) -> IamCondition {
     condition("StringEquals", key, vec![value.to_owned()])
 }
 
-fn condition(operator: &'static str, key: &str, values: Vec<String>) -> IamCondition {
+pub(super) fn condition(operator: &'static str, key: &str, values: Vec<String>) -> IamCondition {
     IamCondition { operator, key: key.to_owned(), values }
 }
 
 /// The partition of a Region: the second part of its ARNs.
-fn partition(region: &str) -> &'static str {
+pub(super) fn partition(region: &str) -> &'static str {
     const PARTITIONS: [(&str, &str); 7] = [
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),
