@@ -350,3 +350,44 @@ fn multi_region_keys_assumed_roles_and_other_partitions_are_in_the_policy() {
     assert_eq!(policy["Statement"], json!([]));
     assert!(finished.stderr.contains("is left out"), "{}", finished.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrapper_key_needs_its_own_actions_and_no_signatures() {
+    let mut workplace = Workplace::new(SIX);
+    let text = format!(
+        r#"canton.participants.participant1.crypto {{
+          signing.default = ec-dsa-p-256
+          kms {{ type = aws, region = us-east-1, endpoint-override = "{}" }}
+          private-key-store.encryption {{ type = kms }}
+        }}"#,
+        workplace.endpoint
+    );
+    let config = workplace.write("wrapped.conf", &text);
+    let (least, _) = policy(&workplace, &config, &[]);
+    let needed = ["kms:CreateKey", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:TagResource"];
+    assert_eq!(actions(&least), needed);
+    for action in needed {
+        workplace.allow(&without(&least, action));
+        let folder = format!("without-{}", &action[4..]);
+        let daemon = ["daemon", "-c", config.to_str().unwrap(), "--data-dir", &folder];
+        let finished = workplace.finish(&daemon);
+        assert_eq!(finished.status.code(), Some(1), "{action}: {}", finished.stderr);
+        assert!(finished.stderr.contains(action), "{action}: {}", finished.stderr);
+    }
+    workplace.allow(&least);
+    let (daemon, _) = workplace.daemon(&config, "ready: participant participant1");
+    assert!(daemon.terminate(SOON).unwrap().status.success());
+
+    let doctor = ["doctor", "-c", config.to_str().unwrap()];
+    let finished = workplace.finish(&doctor);
+    assert_eq!(finished.status.code(), Some(0), "{}{}", finished.stdout, finished.stderr);
+    assert!(finished.stdout.contains("wrapper key"), "{}", finished.stdout);
+    // Those of the tries are nobody's; the last one is the node's.
+    let operator = workplace.client("operator");
+    for key in operator.list_keys().send().await.unwrap().keys() {
+        operator.disable_key().key_id(key.key_id().unwrap()).send().await.unwrap();
+    }
+    let finished = workplace.finish(&doctor);
+    assert_eq!(finished.status.code(), Some(1), "{}{}", finished.stdout, finished.stderr);
+    assert!(finished.stdout.contains("Disabled"), "{}", finished.stdout);
+}
