@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cantle_kms::{EncryptionAlgorithm, KeySpec, KeyUsage, KmsKeyId, Operation, OriginType, SigningAlgorithm};
+use cantle_kms::{EncryptionAlgorithm, KeySpec, KeyUsage, KmsKeyId, Operation, OriginType};
 use cantle_types::KeyPurpose;
 
 use super::{
