@@ -91,7 +91,7 @@ async fn a_migration_that_was_cut_short_is_taken_up_again() {
     open(&options).await.close().await;
     let undo = "DROP TABLE sequencer_events, sequencer_members, sequencer_head, client_cursors, \
                 domain_connections, role_settings, topology_transactions, private_keys, kms_metadata_store, \
-                public_keys, kms_key_creations, node; \
+                public_keys, kms_key_creations, kms_key_deletions, node; \
                 DROP FUNCTION topology_append_only, sequencer_events_refuse, sequencer_events_next; \
                 DELETE FROM _sqlx_migrations";
     cluster.run("cut", undo).await;
