@@ -143,3 +143,17 @@ fn a_sequencer_tells_its_members() {
     let printed = setup.run("println(manager.testing.fetch_domain_time(), participant1.testing.await_domain_time(\"2024-01-01T00:00:00Z\", \"mydomain::1220dd\"))").unwrap();
     assert_eq!(printed, "2023-11-14T22:13:20.000001Z None\n");
 }
+
+#[test]
+fn several_sequencers_are_refused_before_anything_is_asked() {
+    let mut setup = network(&[
+        (NodeKind::DomainManager, "manager"),
+        (NodeKind::Sequencer, "sequencer1"),
+        (NodeKind::Sequencer, "sequencer2"),
+        (NodeKind::Mediator, "mediator1"),
+    ]);
+    let script = "manager.setup.bootstrap_domain(Seq(sequencer1, sequencer2), Seq(mediator1))";
+    let error = setup.run(script).unwrap_err();
+    assert!(error.cause.contains("names several"), "{error}");
+    assert!(methods(&setup).is_empty(), "{:?}", methods(&setup));
+}

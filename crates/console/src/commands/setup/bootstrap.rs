@@ -33,6 +33,12 @@ pub(super) fn bootstrap_domain(call: &Call<'_>) -> Result<Data, Failure> {
         let name = if sequencers.is_empty() { "sequencers" } else { "mediators" };
         return Err(call.refuse(name, "is empty: a domain needs at least one of each"));
     }
+    if sequencers.len() > 1 {
+        return Err(call.refuse(
+            "sequencers",
+            "names several: they would need a database that they share, which sequencers do not have here; name one",
+        ));
+    }
     wait_until(
         call,
         call.node.caller.deadline,
