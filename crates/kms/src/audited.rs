@@ -10,12 +10,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tracing::{info, warn};
-use zeroize::Zeroizing;
 
-use crate::{
-    CallMode, CreateKey, EncryptionAlgorithm, ImportParameters, KeyMetadata, Kms, KmsError, KmsKeyId,
-    KmsPublicKey, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
-};
+use crate::{CallMode, CreateKey, KeyMetadata, Kms, KmsAnswer, KmsError, KmsPublicKey, KmsRequest, Reply};
 
 /// The `tracing` target of all audit events.
 pub const AUDIT_TARGET: &str = "cantle::kms::audit";
@@ -40,7 +36,7 @@ impl Audited {
         Self { inner }
     }
 
-    fn send(&self, request: impl Display) -> Sent {
+    fn send(&self, request: Line<'_>) -> Sent {
         let id = SpanId::random();
         info!(target: AUDIT_TARGET, "Sending request [{id}]: {request} to {}", self.inner.endpoint());
         Sent { id, answered: false }
@@ -54,7 +50,7 @@ struct Sent {
 }
 
 impl Sent {
-    fn answered<T>(mut self, result: &Result<Reply<T>, KmsError>, show: impl FnOnce(&Reply<T>) -> String) {
+    fn answered(mut self, result: &Result<Reply<KmsAnswer>, KmsError>, request: KmsRequest<'_>) {
         self.answered = true;
         let id = self.id;
         match result {
@@ -62,7 +58,7 @@ impl Sent {
                 target: AUDIT_TARGET,
                 "Received response [{id}]: [Aws-Id: {}] - {}",
                 reply.request_id.as_deref().unwrap_or("none"),
-                show(reply)
+                answer_line(request, reply)
             ),
             Err(error) => match error.request_id() {
                 Some(aws_id) => {
@@ -102,9 +98,86 @@ impl Display for SpanId {
     }
 }
 
-/// The key as the service names it, or as it was asked for.
-fn answered_key<'a, T>(reply: &'a Reply<T>, asked: &'a KmsKeyId) -> &'a KmsKeyId {
-    reply.key.as_ref().unwrap_or(asked)
+/// A request as its line has it.
+struct Line<'a>(KmsRequest<'a>);
+
+impl Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            KmsRequest::CreateKey(CreateKey { usage, spec, .. }) => {
+                write!(f, "CreateKeyRequest(KeyPurpose={usage}, KeyScheme={spec})")
+            }
+            KmsRequest::DescribeKey { key } => write!(f, "RetrieveMetadataRequest(KeyId={key})"),
+            KmsRequest::Sign { key, algorithm, mode, .. } => write!(
+                f,
+                "SignRequest(KeyId={key}, Message={MESSAGE}, MessageType=RAW, SigningAlgorithm={algorithm}{})",
+                dry_run(mode)
+            ),
+            KmsRequest::Decrypt { key, algorithm, mode, .. } => write!(
+                f,
+                "DecryptRequest(CiphertextBlob={CIPHERTEXT}, KeyId={key}, EncryptionAlgorithm={algorithm}{})",
+                dry_run(mode)
+            ),
+            KmsRequest::Encrypt { key, algorithm, mode, .. } => write!(
+                f,
+                "EncryptRequest(Plaintext={PLAINTEXT}, KeyId={key}, EncryptionAlgorithm={algorithm}{})",
+                dry_run(mode)
+            ),
+            KmsRequest::ImportKeyMaterial { key, .. } => write!(
+                f,
+                "ImportKeyMaterialRequest(KeyId={key}, EncryptedKeyMaterial={CIPHERTEXT}, ImportToken={TOKEN})"
+            ),
+            KmsRequest::ListKeys { .. } => write!(f, "ListKeysRequest()"),
+            KmsRequest::ScheduleKeyDeletion { key, pending_window_days } => write!(
+                f,
+                "ScheduleKeyDeletionRequest(KeyId={key}, PendingWindowInDays={pending_window_days})"
+            ),
+            KmsRequest::GetPublicKey { key }
+            | KmsRequest::GetParametersForImport { key }
+            | KmsRequest::ListResourceTags { key, .. }
+            | KmsRequest::CancelKeyDeletion { key }
+            | KmsRequest::EnableKey { key } => write!(f, "{}Request(KeyId={key})", self.0.operation()),
+        }
+    }
+}
+
+/// The answer to a request as its line has it.
+fn answer_line(request: KmsRequest<'_>, reply: &Reply<KmsAnswer>) -> String {
+    let operation = request.operation();
+    // The key as the service names it, or as it was asked for.
+    let named =
+        reply.key.as_ref().or_else(|| request.key()).map_or_else(String::new, |key| format!("KeyId={key}"));
+    let asked = request.key().map_or_else(String::new, |key| format!("KeyId={key}"));
+    match (&reply.value, request) {
+        (KmsAnswer::Metadata(KeyMetadata { key_id, usage, spec, .. }), KmsRequest::CreateKey(_)) => {
+            format!("CreateKeyResponse(KeyId={key_id}, KeyPurpose={usage}, KeyScheme={spec})")
+        }
+        (KmsAnswer::Metadata(KeyMetadata { key_id, spec, state, .. }), _) => format!(
+            "RetrieveMetadataResponse(KeyId={key_id}, Metadata[KeyScheme: {spec}, State: {state}, {METADATA}])"
+        ),
+        (KmsAnswer::PublicKey(KmsPublicKey { key_id, spec, .. }), _) => {
+            format!("GetPublicKeyResponse(KeyId={key_id}, PublicKey={PUBLIC_KEY}, KeyScheme={spec})")
+        }
+        (KmsAnswer::Signature(_), KmsRequest::Sign { algorithm, .. }) => {
+            format!("SignResponse({named}, Signature={SIGNATURE}, SigningAlgorithm={algorithm})")
+        }
+        (KmsAnswer::Plaintext(_), KmsRequest::Decrypt { algorithm, .. }) => {
+            format!("DecryptResponse(Plaintext={PLAINTEXT}, {named}, EncryptionAlgorithm={algorithm})")
+        }
+        (KmsAnswer::Ciphertext(_), KmsRequest::Encrypt { algorithm, .. }) => {
+            format!("EncryptResponse(CiphertextBlob={CIPHERTEXT}, {named}, EncryptionAlgorithm={algorithm})")
+        }
+        (KmsAnswer::ImportParameters(_), _) => {
+            format!("GetParametersForImportResponse({named}, PublicKey={PUBLIC_KEY}, ImportToken={TOKEN})")
+        }
+        (KmsAnswer::Keys(page), _) => format!("ListKeysResponse({} keys)", page.items.len()),
+        (KmsAnswer::Tags(page), _) => format!("ListResourceTagsResponse({asked}, {} tags)", page.items.len()),
+        (KmsAnswer::DeletionDate(Some(date)), _) => {
+            format!("ScheduleKeyDeletionResponse({asked}, DeletionDate={date})")
+        }
+        (KmsAnswer::Done, KmsRequest::ImportKeyMaterial { .. }) => format!("{operation}Response({named})"),
+        (_, _) => format!("{operation}Response({asked})"),
+    }
 }
 
 const fn dry_run(mode: CallMode) -> &'static str {
@@ -120,147 +193,10 @@ impl Kms for Audited {
         self.inner.endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        let sent = self
-            .send(format_args!("CreateKeyRequest(KeyPurpose={}, KeyScheme={})", request.usage, request.spec));
-        let result = self.inner.create_key(request).await;
-        sent.answered(&result, |reply| {
-            let KeyMetadata { key_id, usage, spec, .. } = &reply.value;
-            format!("CreateKeyResponse(KeyId={key_id}, KeyPurpose={usage}, KeyScheme={spec})")
-        });
-        result
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        let sent = self.send(format_args!("RetrieveMetadataRequest(KeyId={key})"));
-        let result = self.inner.describe_key(key).await;
-        sent.answered(&result, |reply| {
-            let KeyMetadata { key_id, spec, state, .. } = &reply.value;
-            format!(
-                "RetrieveMetadataResponse(KeyId={key_id}, Metadata[KeyScheme: {spec}, State: {state}, {METADATA}])"
-            )
-        });
-        result
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        let sent = self.send(format_args!("GetPublicKeyRequest(KeyId={key})"));
-        let result = self.inner.public_key(key).await;
-        sent.answered(&result, |reply| {
-            let KmsPublicKey { key_id, spec, .. } = &reply.value;
-            format!("GetPublicKeyResponse(KeyId={key_id}, PublicKey={PUBLIC_KEY}, KeyScheme={spec})")
-        });
-        result
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        let sent = self.send(format_args!(
-            "SignRequest(KeyId={key}, Message={MESSAGE}, MessageType=RAW, SigningAlgorithm={algorithm}{})",
-            dry_run(mode)
-        ));
-        let result = self.inner.sign(key, message, algorithm, mode).await;
-        sent.answered(&result, |reply| {
-            let key = answered_key(reply, key);
-            format!("SignResponse(KeyId={key}, Signature={SIGNATURE}, SigningAlgorithm={algorithm})")
-        });
-        result
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        let sent = self.send(format_args!(
-            "DecryptRequest(CiphertextBlob={CIPHERTEXT}, KeyId={key}, EncryptionAlgorithm={algorithm}{})",
-            dry_run(mode)
-        ));
-        let result = self.inner.decrypt(key, ciphertext, algorithm, mode).await;
-        sent.answered(&result, |reply| {
-            let key = answered_key(reply, key);
-            format!("DecryptResponse(Plaintext={PLAINTEXT}, KeyId={key}, EncryptionAlgorithm={algorithm})")
-        });
-        result
-    }
-
-    async fn encrypt(
-        &self,
-        key: &KmsKeyId,
-        plaintext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        let sent = self.send(format_args!(
-            "EncryptRequest(Plaintext={PLAINTEXT}, KeyId={key}, EncryptionAlgorithm={algorithm}{})",
-            dry_run(mode)
-        ));
-        let result = self.inner.encrypt(key, plaintext, algorithm, mode).await;
-        sent.answered(&result, |reply| {
-            let key = answered_key(reply, key);
-            format!(
-                "EncryptResponse(CiphertextBlob={CIPHERTEXT}, KeyId={key}, EncryptionAlgorithm={algorithm})"
-            )
-        });
-        result
-    }
-
-    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
-        let sent = self.send(format_args!("GetParametersForImportRequest(KeyId={key})"));
-        let result = self.inner.parameters_for_import(key).await;
-        sent.answered(&result, |reply| {
-            let key = answered_key(reply, key);
-            format!(
-                "GetParametersForImportResponse(KeyId={key}, PublicKey={PUBLIC_KEY}, ImportToken={TOKEN})"
-            )
-        });
-        result
-    }
-
-    async fn import_key_material(
-        &self,
-        key: &KmsKeyId,
-        token: &[u8],
-        wrapped: &[u8],
-    ) -> Result<Reply<()>, KmsError> {
-        let sent = self.send(format_args!(
-            "ImportKeyMaterialRequest(KeyId={key}, EncryptedKeyMaterial={CIPHERTEXT}, ImportToken={TOKEN})"
-        ));
-        let result = self.inner.import_key_material(key, token, wrapped).await;
-        sent.answered(&result, |reply| {
-            let key = answered_key(reply, key);
-            format!("ImportKeyMaterialResponse(KeyId={key})")
-        });
-        result
-    }
-
-    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
-        let operation = request.operation();
-        let key = request.key().map_or_else(String::new, |key| format!("KeyId={key}"));
-        let window = match request {
-            Upkeep::ScheduleKeyDeletion { pending_window_days, .. } => {
-                format!(", PendingWindowInDays={pending_window_days}")
-            }
-            _ => String::new(),
-        };
-        let sent = self.send(format_args!("{operation}Request({key}{window})"));
-        let result = self.inner.upkeep(request).await;
-        sent.answered(&result, |reply| {
-            let answer = match &reply.value {
-                UpkeepAnswer::Keys(page) => format!("{} keys", page.items.len()),
-                UpkeepAnswer::Tags(page) => format!("{key}, {} tags", page.items.len()),
-                UpkeepAnswer::DeletionDate(Some(date)) => format!("{key}, DeletionDate={date}"),
-                UpkeepAnswer::DeletionDate(None) | UpkeepAnswer::Done => key.clone(),
-            };
-            format!("{operation}Response({answer})")
-        });
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
+        let sent = self.send(Line(request));
+        let result = self.inner.ask(request).await;
+        sent.answered(&result, request);
         result
     }
 }

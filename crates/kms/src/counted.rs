@@ -5,12 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use zeroize::Zeroizing;
 
-use crate::{
-    CallMode, CreateKey, EncryptionAlgorithm, ImportParameters, KeyMetadata, Kms, KmsError, KmsKeyId,
-    KmsPublicKey, Operation, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
-};
+use crate::{Kms, KmsAnswer, KmsError, KmsRequest, Operation, Reply};
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -149,72 +145,9 @@ impl Kms for Counted {
         self.inner.endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        let pending = self.start(Operation::CreateKey);
-        pending.end(self.inner.create_key(request).await)
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        let pending = self.start(Operation::DescribeKey);
-        pending.end(self.inner.describe_key(key).await)
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        let pending = self.start(Operation::GetPublicKey);
-        pending.end(self.inner.public_key(key).await)
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        let pending = self.start(Operation::Sign);
-        pending.end(self.inner.sign(key, message, algorithm, mode).await)
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        let pending = self.start(Operation::Decrypt);
-        pending.end(self.inner.decrypt(key, ciphertext, algorithm, mode).await)
-    }
-
-    async fn encrypt(
-        &self,
-        key: &KmsKeyId,
-        plaintext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        let pending = self.start(Operation::Encrypt);
-        pending.end(self.inner.encrypt(key, plaintext, algorithm, mode).await)
-    }
-
-    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
-        let pending = self.start(Operation::GetParametersForImport);
-        pending.end(self.inner.parameters_for_import(key).await)
-    }
-
-    async fn import_key_material(
-        &self,
-        key: &KmsKeyId,
-        token: &[u8],
-        wrapped: &[u8],
-    ) -> Result<Reply<()>, KmsError> {
-        let pending = self.start(Operation::ImportKeyMaterial);
-        pending.end(self.inner.import_key_material(key, token, wrapped).await)
-    }
-
-    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
         let pending = self.start(request.operation());
-        pending.end(self.inner.upkeep(request).await)
+        pending.end(self.inner.ask(request).await)
     }
 }
 
@@ -223,6 +156,7 @@ mod tests {
     use super::*;
     use crate::KeySpec;
     use crate::testing::{FakeKms, Fault};
+    use crate::{CreateKey, KmsKeyId};
 
     #[tokio::test]
     async fn counts_by_operation_and_outcome() {

@@ -1,7 +1,7 @@
 //! Goes to another Region of the KMS while one is out, and back.
 //!
-//! Replicas of a multi-Region key have the same material, so that a signature of either is the same key's. Keys are made
-//! in the first Region alone: a key made elsewhere would have its primary there. Requests about keys of one Region, and
+//! Replicas of a multi-Region key have the same material, so that a signature of either is the same key's. Keys are made,
+//! looked for, imported and ended in the first Region alone: a key made elsewhere would have its primary there. Requests about keys of one Region, and
 //! about aliases, which each Region has for itself, go to the first Region alone.
 //!
 //! Invariants: one request is sent to a Region at most once; each change of the Region is logged and counted; a Region that
@@ -16,11 +16,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tracing::warn;
-use zeroize::Zeroizing;
 
 use crate::{
-    CallMode, CreateKey, CredentialsProblem, EncryptionAlgorithm, ImportParameters, KeyMetadata, Kms,
-    KmsError, KmsKeyId, KmsMetrics, KmsPublicKey, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
+    CredentialsProblem, Kms, KmsAnswer, KmsError, KmsKeyId, KmsMetrics, KmsRequest, Operation, Reply,
 };
 use regions::Regions;
 
@@ -59,10 +57,31 @@ impl FailingOver {
         self.regions.name(self.regions.current())
     }
 
-    fn tour(&self, key: Option<&KmsKeyId>) -> Tour<'_> {
-        let everywhere = key.is_some_and(KmsKeyId::is_multi_region);
+    fn tour(&self, request: KmsRequest<'_>) -> Tour<'_> {
+        let everywhere =
+            is_replicated(request.operation()) && request.key().is_some_and(KmsKeyId::is_multi_region);
         let order = if everywhere { self.regions.order() } else { vec![HOME] };
         Tour { regions: &self.regions, order, at: 0, outage: None }
+    }
+}
+
+/// Whether a replica of the key serves as well: for what is done with it, not for what is done to it.
+const fn is_replicated(operation: Operation) -> bool {
+    match operation {
+        Operation::DescribeKey
+        | Operation::GetPublicKey
+        | Operation::Sign
+        | Operation::Decrypt
+        | Operation::Encrypt => true,
+        // Import parameters are of the Region that gave them.
+        Operation::CreateKey
+        | Operation::GetParametersForImport
+        | Operation::ImportKeyMaterial
+        | Operation::ListKeys
+        | Operation::ListResourceTags
+        | Operation::ScheduleKeyDeletion
+        | Operation::CancelKeyDeletion
+        | Operation::EnableKey => false,
     }
 }
 
@@ -127,116 +146,10 @@ impl Kms for FailingOver {
         self.regions.kms(self.regions.current()).endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        let mut tour = self.tour(None);
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
+        let mut tour = self.tour(request);
         loop {
-            match tour.kms().create_key(request).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => tour.go_on(error)?,
-            }
-        }
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        let mut tour = self.tour(Some(key));
-        loop {
-            match tour.kms().describe_key(key).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => tour.go_on(error)?,
-            }
-        }
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        let mut tour = self.tour(Some(key));
-        loop {
-            match tour.kms().public_key(key).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => tour.go_on(error)?,
-            }
-        }
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        let mut tour = self.tour(Some(key));
-        loop {
-            match tour.kms().sign(key, message, algorithm, mode).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => tour.go_on(error)?,
-            }
-        }
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        let mut tour = self.tour(Some(key));
-        loop {
-            match tour.kms().decrypt(key, ciphertext, algorithm, mode).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => tour.go_on(error)?,
-            }
-        }
-    }
-
-    async fn encrypt(
-        &self,
-        key: &KmsKeyId,
-        plaintext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        let mut tour = self.tour(Some(key));
-        loop {
-            match tour.kms().encrypt(key, plaintext, algorithm, mode).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => tour.go_on(error)?,
-            }
-        }
-    }
-
-    /// Of the first Region alone, as making keys is.
-    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
-        let mut tour = self.tour(None);
-        loop {
-            match tour.kms().parameters_for_import(key).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => tour.go_on(error)?,
-            }
-        }
-    }
-
-    /// Of the first Region alone: the parameters are of that Region.
-    async fn import_key_material(
-        &self,
-        key: &KmsKeyId,
-        token: &[u8],
-        wrapped: &[u8],
-    ) -> Result<Reply<()>, KmsError> {
-        let mut tour = self.tour(None);
-        loop {
-            match tour.kms().import_key_material(key, token, wrapped).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => tour.go_on(error)?,
-            }
-        }
-    }
-
-    /// Of the first Region alone, as making keys is.
-    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
-        let mut tour = self.tour(None);
-        loop {
-            match tour.kms().upkeep(request).await {
+            match tour.kms().ask(request).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => tour.go_on(error)?,
             }

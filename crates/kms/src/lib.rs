@@ -25,11 +25,11 @@ mod metered;
 mod operation;
 mod quota;
 mod regional;
+mod request;
 mod retrying;
 mod search;
 mod service;
 pub mod testing;
-mod upkeep;
 mod waits;
 
 pub use algorithm::{EncryptionAlgorithm, SigningAlgorithm};
@@ -50,11 +50,8 @@ pub use metered::{KmsMetrics, Metered};
 pub use operation::Operation;
 pub use quota::QuotaClass;
 pub use regional::Regional;
+pub use request::{KmsAnswer, KmsRequest, PENDING_WINDOW_DAYS, Page};
 pub use retrying::{Backoff, RetryOptions, Retrying};
 pub use search::{TagSearch, TaggedKey, find_by_tag};
 pub use service::{CallMode, Kms, Reply};
-pub use upkeep::{
-    PENDING_WINDOW_DAYS, Page, Upkeep, UpkeepAnswer, cancel_key_deletion, enable_key, list_keys,
-    list_resource_tags, schedule_key_deletion,
-};
 pub use waits::{Wait, Waits};

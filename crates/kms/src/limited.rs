@@ -14,12 +14,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use zeroize::Zeroizing;
 
 use crate::{
-    CallMode, CreateKey, EncryptionAlgorithm, FailedCall, ImportParameters, KeyMetadata, Kms, KmsError,
-    KmsKeyId, KmsMetrics, KmsPublicKey, Operation, OverloadLimit, QuotaClass, Reply, SigningAlgorithm,
-    Upkeep, UpkeepAnswer, Waits,
+    Kms, KmsAnswer, KmsError, KmsMetrics, KmsRequest, Operation, OverloadLimit, QuotaClass, Reply, Waits,
 };
 use pace::Pace;
 
@@ -91,11 +88,8 @@ impl Limited {
     }
 
     /// Waits for the turn of a request. It is under way until the answer is dropped.
-    async fn turn(
-        &self,
-        operation: Operation,
-        key: Option<&KmsKeyId>,
-    ) -> Result<SemaphorePermit<'_>, KmsError> {
+    async fn turn(&self, request: KmsRequest<'_>) -> Result<SemaphorePermit<'_>, KmsError> {
+        let operation = request.operation();
         if let Some(permit) = self.bounds.now(operation) {
             return Ok(permit);
         }
@@ -104,7 +98,7 @@ impl Limited {
         if let Some(metrics) = &self.metrics {
             metrics.waited(operation, since.elapsed(), got.is_err());
         }
-        got.map_err(|limit| KmsError::Overloaded { call: FailedCall::new(operation, key), limit })
+        got.map_err(|limit| KmsError::Overloaded { call: request.call(), limit })
     }
 
     async fn wait(&self, operation: Operation, since: Instant) -> Result<SemaphorePermit<'_>, OverloadLimit> {
@@ -159,72 +153,9 @@ impl Kms for Limited {
         self.inner.endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        let _turn = self.turn(Operation::CreateKey, None).await?;
-        self.inner.create_key(request).await
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        let _turn = self.turn(Operation::DescribeKey, Some(key)).await?;
-        self.inner.describe_key(key).await
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        let _turn = self.turn(Operation::GetPublicKey, Some(key)).await?;
-        self.inner.public_key(key).await
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        let _turn = self.turn(Operation::Sign, Some(key)).await?;
-        self.inner.sign(key, message, algorithm, mode).await
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        let _turn = self.turn(Operation::Decrypt, Some(key)).await?;
-        self.inner.decrypt(key, ciphertext, algorithm, mode).await
-    }
-
-    async fn encrypt(
-        &self,
-        key: &KmsKeyId,
-        plaintext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        let _turn = self.turn(Operation::Encrypt, Some(key)).await?;
-        self.inner.encrypt(key, plaintext, algorithm, mode).await
-    }
-
-    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
-        let _turn = self.turn(Operation::GetParametersForImport, Some(key)).await?;
-        self.inner.parameters_for_import(key).await
-    }
-
-    async fn import_key_material(
-        &self,
-        key: &KmsKeyId,
-        token: &[u8],
-        wrapped: &[u8],
-    ) -> Result<Reply<()>, KmsError> {
-        let _turn = self.turn(Operation::ImportKeyMaterial, Some(key)).await?;
-        self.inner.import_key_material(key, token, wrapped).await
-    }
-
-    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
-        let _turn = self.turn(request.operation(), request.key()).await?;
-        self.inner.upkeep(request).await
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
+        let _turn = self.turn(request).await?;
+        self.inner.ask(request).await
     }
 }
 

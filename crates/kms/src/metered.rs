@@ -12,12 +12,8 @@ use std::{
 
 use async_trait::async_trait;
 use metrics::{SharedString, counter, gauge, histogram};
-use zeroize::Zeroizing;
 
-use crate::{
-    CallMode, CreateKey, EncryptionAlgorithm, ImportParameters, KeyMetadata, Kms, KmsError, KmsKeyId,
-    KmsPublicKey, Operation, Outcome, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
-};
+use crate::{Kms, KmsAnswer, KmsError, KmsRequest, Operation, Outcome, Reply};
 
 /// The longest error code that becomes a label; AWS's longest is half of it.
 const LONGEST_CODE: usize = 64;
@@ -159,72 +155,9 @@ impl Kms for Metered {
         self.inner.endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        let pending = self.start(Operation::CreateKey);
-        pending.end(self.inner.create_key(request).await)
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        let pending = self.start(Operation::DescribeKey);
-        pending.end(self.inner.describe_key(key).await)
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        let pending = self.start(Operation::GetPublicKey);
-        pending.end(self.inner.public_key(key).await)
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        let pending = self.start(Operation::Sign);
-        pending.end(self.inner.sign(key, message, algorithm, mode).await)
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        let pending = self.start(Operation::Decrypt);
-        pending.end(self.inner.decrypt(key, ciphertext, algorithm, mode).await)
-    }
-
-    async fn encrypt(
-        &self,
-        key: &KmsKeyId,
-        plaintext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        let pending = self.start(Operation::Encrypt);
-        pending.end(self.inner.encrypt(key, plaintext, algorithm, mode).await)
-    }
-
-    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
-        let pending = self.start(Operation::GetParametersForImport);
-        pending.end(self.inner.parameters_for_import(key).await)
-    }
-
-    async fn import_key_material(
-        &self,
-        key: &KmsKeyId,
-        token: &[u8],
-        wrapped: &[u8],
-    ) -> Result<Reply<()>, KmsError> {
-        let pending = self.start(Operation::ImportKeyMaterial);
-        pending.end(self.inner.import_key_material(key, token, wrapped).await)
-    }
-
-    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
         let pending = self.start(request.operation());
-        pending.end(self.inner.upkeep(request).await)
+        pending.end(self.inner.ask(request).await)
     }
 }
 
@@ -234,7 +167,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{FakeKms, Fault};
-    use crate::{Backoff, KeySpec, RetryOptions, Retrying};
+    use crate::{Backoff, CreateKey, KeySpec, KmsKeyId, RetryOptions, Retrying};
 
     /// Every counter as `name{label=value,…}` with its count.
     fn counts(snapshotter: &Snapshotter) -> Vec<(String, u64)> {

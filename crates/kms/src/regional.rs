@@ -5,16 +5,11 @@
 //! as they are named.
 //! Source: <https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-keys-overview.html>.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use zeroize::Zeroizing;
 
-use crate::{
-    CallMode, CreateKey, EncryptionAlgorithm, ImportParameters, KeyMetadata, Kms, KmsError, KmsKeyId,
-    KmsPublicKey, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
-};
+use crate::{Kms, KmsAnswer, KmsError, KmsKeyId, KmsRequest, Reply};
 
 /// Another [`Kms`] as one of a Region.
 #[derive(Debug, Clone)]
@@ -29,13 +24,10 @@ impl Regional {
         Self { inner, region: Arc::from(region) }
     }
 
-    fn here<'a>(&self, key: &'a KmsKeyId) -> Cow<'a, KmsKeyId> {
-        match key.region() {
-            Some(region) if *region != *self.region => {
-                key.in_region(&self.region).map_or(Cow::Borrowed(key), Cow::Owned)
-            }
-            _ => Cow::Borrowed(key),
-        }
+    /// The key's name in this Region, if it is named in another one and has one here.
+    fn here(&self, key: &KmsKeyId) -> Option<KmsKeyId> {
+        key.region().filter(|region| **region != *self.region)?;
+        key.in_region(&self.region)
     }
 }
 
@@ -45,65 +37,10 @@ impl Kms for Regional {
         self.inner.endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.inner.create_key(request).await
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.inner.describe_key(&self.here(key)).await
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        self.inner.public_key(&self.here(key)).await
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        self.inner.sign(&self.here(key), message, algorithm, mode).await
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        self.inner.decrypt(&self.here(key), ciphertext, algorithm, mode).await
-    }
-
-    async fn encrypt(
-        &self,
-        key: &KmsKeyId,
-        plaintext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        self.inner.encrypt(&self.here(key), plaintext, algorithm, mode).await
-    }
-
-    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
-        self.inner.parameters_for_import(&self.here(key)).await
-    }
-
-    async fn import_key_material(
-        &self,
-        key: &KmsKeyId,
-        token: &[u8],
-        wrapped: &[u8],
-    ) -> Result<Reply<()>, KmsError> {
-        self.inner.import_key_material(&self.here(key), token, wrapped).await
-    }
-
-    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
-        match request.key().map(|key| self.here(key)) {
-            Some(Cow::Owned(here)) => self.inner.upkeep(&request.under(&here)).await,
-            _ => self.inner.upkeep(request).await,
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
+        match request.key().and_then(|key| self.here(key)) {
+            Some(here) => self.inner.ask(request.under(&here)).await,
+            None => self.inner.ask(request).await,
         }
     }
 }

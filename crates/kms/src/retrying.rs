@@ -9,13 +9,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tracing::warn;
-use zeroize::Zeroizing;
 
 use crate::waits::Waiting;
-use crate::{
-    CallMode, CreateKey, EncryptionAlgorithm, ImportParameters, KeyMetadata, Kms, KmsError, KmsKeyId,
-    KmsMetrics, KmsPublicKey, Operation, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer, Waits, backoff,
-};
+use crate::{Kms, KmsAnswer, KmsError, KmsMetrics, KmsRequest, Operation, Reply, Waits, backoff};
 
 /// Exponential back-off: how often and how long to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,113 +193,10 @@ impl Kms for Retrying {
         self.inner.endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
         let mut attempts = self.attempts();
         loop {
-            match self.inner.create_key(request).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => attempts.wait_after(error).await?,
-            }
-        }
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        let mut attempts = self.attempts();
-        loop {
-            match self.inner.describe_key(key).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => attempts.wait_after(error).await?,
-            }
-        }
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        let mut attempts = self.attempts();
-        loop {
-            match self.inner.public_key(key).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => attempts.wait_after(error).await?,
-            }
-        }
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        let mut attempts = self.attempts();
-        loop {
-            match self.inner.sign(key, message, algorithm, mode).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => attempts.wait_after(error).await?,
-            }
-        }
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        let mut attempts = self.attempts();
-        loop {
-            match self.inner.decrypt(key, ciphertext, algorithm, mode).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => attempts.wait_after(error).await?,
-            }
-        }
-    }
-
-    async fn encrypt(
-        &self,
-        key: &KmsKeyId,
-        plaintext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        let mut attempts = self.attempts();
-        loop {
-            match self.inner.encrypt(key, plaintext, algorithm, mode).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => attempts.wait_after(error).await?,
-            }
-        }
-    }
-
-    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
-        let mut attempts = self.attempts();
-        loop {
-            match self.inner.parameters_for_import(key).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => attempts.wait_after(error).await?,
-            }
-        }
-    }
-
-    async fn import_key_material(
-        &self,
-        key: &KmsKeyId,
-        token: &[u8],
-        wrapped: &[u8],
-    ) -> Result<Reply<()>, KmsError> {
-        let mut attempts = self.attempts();
-        loop {
-            match self.inner.import_key_material(key, token, wrapped).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => attempts.wait_after(error).await?,
-            }
-        }
-    }
-
-    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
-        let mut attempts = self.attempts();
-        loop {
-            match self.inner.upkeep(request).await {
+            match self.inner.ask(request).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => attempts.wait_after(error).await?,
             }
@@ -315,7 +208,7 @@ impl Kms for Retrying {
 mod tests {
     use super::*;
     use crate::testing::{FakeKms, Fault};
-    use crate::{Counted, KeySpec, LimitOptions, Limited};
+    use crate::{CallMode, Counted, CreateKey, KeySpec, KmsKeyId, LimitOptions, Limited, SigningAlgorithm};
 
     const QUICK: Backoff = Backoff {
         initial_delay: Duration::from_micros(10),

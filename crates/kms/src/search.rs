@@ -7,7 +7,6 @@
 use futures::{StreamExt, stream};
 use tracing::debug;
 
-use crate::upkeep::{list_keys, list_resource_tags};
 use crate::{Kms, KmsError, KmsKeyId};
 
 /// The most keys that are looked at.
@@ -48,10 +47,10 @@ impl TaggedKey {
 /// When the keys cannot be listed, when the tags of none of them can be read, or when the service fails on the way.
 pub async fn find_by_tag(kms: &dyn Kms, name: &str, value: &str) -> Result<TagSearch, KmsError> {
     let mut keys = Vec::new();
-    let mut marker = None;
+    let mut marker: Option<String> = None;
     let mut search = TagSearch::default();
     loop {
-        let page = list_keys(kms, marker).await?;
+        let page = kms.list_keys(marker.as_deref()).await?.value;
         keys.extend(page.items);
         marker = page.next_marker;
         if marker.is_none() {
@@ -92,9 +91,9 @@ pub async fn find_by_tag(kms: &dyn Kms, name: &str, value: &str) -> Result<TagSe
 
 async fn tagged(kms: &dyn Kms, key: KmsKeyId) -> Result<TaggedKey, KmsError> {
     let mut tags = Vec::new();
-    let mut marker = None;
+    let mut marker: Option<String> = None;
     loop {
-        let page = list_resource_tags(kms, &key, marker).await?;
+        let page = kms.list_resource_tags(&key, marker.as_deref()).await?.value;
         tags.extend(page.items);
         marker = page.next_marker;
         if marker.is_none() {

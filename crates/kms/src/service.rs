@@ -4,11 +4,13 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use crate::request::expect;
 use crate::{
-    CreateKey, EncryptionAlgorithm, FailedCall, ImportParameters, KeyMetadata, KmsError, KmsKeyId,
-    KmsPublicKey, Operation, SigningAlgorithm, Upkeep, UpkeepAnswer,
+    CreateKey, EncryptionAlgorithm, ImportParameters, KeyMetadata, KmsAnswer, KmsError, KmsKeyId,
+    KmsPublicKey, KmsRequest, Page, SigningAlgorithm,
 };
 
 /// Whether a call is carried out or only checked.
@@ -84,15 +86,35 @@ pub trait Kms: Send + Sync + Debug {
     /// Where requests go, for the audit log: a URL with its trailing slash, without credentials.
     fn endpoint(&self) -> &str;
 
+    /// Sends one request. All that a backend or a wrapper has to do; callers use the methods below, which are not for
+    /// implementors.
+    ///
+    /// # Errors
+    /// [`KmsError::UnsupportedOperation`] from a backend that does not have the operation. Every backend has
+    /// CreateKey, DescribeKey, GetPublicKey, Sign and Decrypt; the others are optional.
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError>;
+
     /// Makes a key (`kms:CreateKey`, and `kms:TagResource` if there are tags). Never idempotent.
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError>;
+    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
+        let request = KmsRequest::CreateKey(request);
+        expect(request, self.ask(request).await?, metadata)
+    }
 
     /// Reads a key's state, spec and usage (`kms:DescribeKey`). Answers for disabled keys and for those pending
     /// deletion too.
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError>;
+    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
+        let request = KmsRequest::DescribeKey { key };
+        expect(request, self.ask(request).await?, metadata)
+    }
 
     /// Reads a key's public half (`kms:GetPublicKey`). Costs like a signature and never changes: cache it.
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError>;
+    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
+        let request = KmsRequest::GetPublicKey { key };
+        expect(request, self.ask(request).await?, |answer| match answer {
+            KmsAnswer::PublicKey(public_key) => Some(public_key),
+            _ => None,
+        })
+    }
 
     /// Signs `message` (`kms:Sign`): 1 to 4096 bytes, given RAW, hashed by the service. The answer is a DER
     /// `ECDSA-Sig-Value`, or empty for a [`CallMode::DryRun`] that would have succeeded.
@@ -102,7 +124,13 @@ pub trait Kms: Send + Sync + Debug {
         message: &[u8],
         algorithm: SigningAlgorithm,
         mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError>;
+    ) -> Result<Reply<Vec<u8>>, KmsError> {
+        let request = KmsRequest::Sign { key, message, algorithm, mode };
+        expect(request, self.ask(request).await?, |answer| match answer {
+            KmsAnswer::Signature(signature) => Some(signature),
+            _ => None,
+        })
+    }
 
     /// Decrypts `ciphertext` (`kms:Decrypt`): 256 bytes for an RSA_2048 key, whose plaintext has at most 190; what
     /// [`Kms::encrypt`] gave, at most 6144 bytes, for a SYMMETRIC_DEFAULT key. A
@@ -114,60 +142,117 @@ pub trait Kms: Send + Sync + Debug {
         ciphertext: &[u8],
         algorithm: EncryptionAlgorithm,
         mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError>;
-
-    /// Lists keys or their tags, or ends a key and takes that back. Optional, for the service and for the caller's
-    /// permissions alike: a backend that leaves it out answers [`KmsError::UnsupportedOperation`]. What wraps another
-    /// [`Kms`] passes it on.
-    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
-        Err(request.unsupported())
+    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
+        let request = KmsRequest::Decrypt { key, ciphertext, algorithm, mode };
+        expect(request, self.ask(request).await?, |answer| match answer {
+            KmsAnswer::Plaintext(plaintext) => Some(plaintext),
+            _ => None,
+        })
     }
 
     /// Encrypts `plaintext` (`kms:Encrypt`): 1 to 4096 bytes under a SYMMETRIC_DEFAULT key. A [`CallMode::DryRun`]
-    /// answers empty.
+    /// answers empty. Optional.
     ///
     /// # Security
     /// The plaintext is sent to the service over TLS; a backend cannot wipe all copies that its HTTP client makes.
-    ///
-    /// # Errors
-    /// [`KmsError::UnsupportedOperation`] from a backend without it.
     async fn encrypt(
         &self,
         key: &KmsKeyId,
-        _plaintext: &[u8],
-        _algorithm: EncryptionAlgorithm,
-        _mode: CallMode,
+        plaintext: &[u8],
+        algorithm: EncryptionAlgorithm,
+        mode: CallMode,
     ) -> Result<Reply<Vec<u8>>, KmsError> {
-        Err(unsupported(Operation::Encrypt, key))
+        let request = KmsRequest::Encrypt { key, plaintext, algorithm, mode };
+        expect(request, self.ask(request).await?, |answer| match answer {
+            KmsAnswer::Ciphertext(ciphertext) => Some(ciphertext),
+            _ => None,
+        })
     }
 
     /// Gives what material for a key made with [`OriginType::External`](crate::OriginType::External) is wrapped with
-    /// (`kms:GetParametersForImport`): RSA_AES_KEY_WRAP_SHA_256 under an RSA_4096 key.
-    ///
-    /// # Errors
-    /// [`KmsError::UnsupportedOperation`] from a backend without it.
+    /// (`kms:GetParametersForImport`): RSA_AES_KEY_WRAP_SHA_256 under an RSA_4096 key. Optional.
     async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
-        Err(unsupported(Operation::GetParametersForImport, key))
+        let request = KmsRequest::GetParametersForImport { key };
+        expect(request, self.ask(request).await?, |answer| match answer {
+            KmsAnswer::ImportParameters(parameters) => Some(parameters),
+            _ => None,
+        })
     }
 
     /// Imports key material that was wrapped with those parameters (`kms:ImportKeyMaterial`), to stay until somebody
-    /// deletes it. The key is enabled then.
-    ///
-    /// # Errors
-    /// [`KmsError::UnsupportedOperation`] from a backend without it.
+    /// deletes it. The key is enabled then. Optional.
     async fn import_key_material(
         &self,
         key: &KmsKeyId,
-        _token: &[u8],
-        _wrapped: &[u8],
+        token: &[u8],
+        wrapped: &[u8],
     ) -> Result<Reply<()>, KmsError> {
-        Err(unsupported(Operation::ImportKeyMaterial, key))
+        let request = KmsRequest::ImportKeyMaterial { key, token, wrapped };
+        expect(request, self.ask(request).await?, done)
+    }
+
+    /// A page of the account's keys in the Region (`kms:ListKeys`), at most 1000; `marker` is where the page before
+    /// ended. Optional. Serves to find a key whose making was interrupted.
+    /// Source: <https://docs.aws.amazon.com/kms/latest/APIReference/API_ListKeys.html>.
+    async fn list_keys(&self, marker: Option<&str>) -> Result<Reply<Page<KmsKeyId>>, KmsError> {
+        let request = KmsRequest::ListKeys { marker };
+        expect(request, self.ask(request).await?, |answer| match answer {
+            KmsAnswer::Keys(page) => Some(page),
+            _ => None,
+        })
+    }
+
+    /// A page of a key's tags (`kms:ListResourceTags`): names and values. Optional.
+    /// Source: <https://docs.aws.amazon.com/kms/latest/APIReference/API_ListResourceTags.html>.
+    async fn list_resource_tags(
+        &self,
+        key: &KmsKeyId,
+        marker: Option<&str>,
+    ) -> Result<Reply<Page<(String, String)>>, KmsError> {
+        let request = KmsRequest::ListResourceTags { key, marker };
+        expect(request, self.ask(request).await?, |answer| match answer {
+            KmsAnswer::Tags(page) => Some(page),
+            _ => None,
+        })
+    }
+
+    /// Has a key deleted after a waiting period within [`PENDING_WINDOW_DAYS`](crate::PENDING_WINDOW_DAYS), during which
+    /// it cannot be used (`kms:ScheduleKeyDeletion`); answers when it will be gone. Optional.
+    /// Source: <https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html>.
+    async fn schedule_key_deletion(
+        &self,
+        key: &KmsKeyId,
+        pending_window_days: u8,
+    ) -> Result<Reply<Option<Timestamp>>, KmsError> {
+        let request = KmsRequest::ScheduleKeyDeletion { key, pending_window_days };
+        expect(request, self.ask(request).await?, |answer| match answer {
+            KmsAnswer::DeletionDate(date) => Some(date),
+            _ => None,
+        })
+    }
+
+    /// Takes a deletion back (`kms:CancelKeyDeletion`); the key is disabled then. Optional.
+    async fn cancel_key_deletion(&self, key: &KmsKeyId) -> Result<Reply<()>, KmsError> {
+        let request = KmsRequest::CancelKeyDeletion { key };
+        expect(request, self.ask(request).await?, done)
+    }
+
+    /// Switches a key on (`kms:EnableKey`). Optional.
+    async fn enable_key(&self, key: &KmsKeyId) -> Result<Reply<()>, KmsError> {
+        let request = KmsRequest::EnableKey { key };
+        expect(request, self.ask(request).await?, done)
     }
 }
 
-fn unsupported(operation: Operation, key: &KmsKeyId) -> KmsError {
-    let message = "this key management service does not have the operation".into();
-    KmsError::UnsupportedOperation { call: FailedCall::new(operation, Some(key)), message }
+fn metadata(answer: KmsAnswer) -> Option<KeyMetadata> {
+    match answer {
+        KmsAnswer::Metadata(metadata) => Some(metadata),
+        _ => None,
+    }
+}
+
+fn done(answer: KmsAnswer) -> Option<()> {
+    matches!(answer, KmsAnswer::Done).then_some(())
 }
 
 #[async_trait]
@@ -176,62 +261,7 @@ impl<K: Kms + ?Sized> Kms for Arc<K> {
         (**self).endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        (**self).create_key(request).await
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        (**self).describe_key(key).await
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        (**self).public_key(key).await
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        (**self).sign(key, message, algorithm, mode).await
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        (**self).decrypt(key, ciphertext, algorithm, mode).await
-    }
-
-    async fn encrypt(
-        &self,
-        key: &KmsKeyId,
-        plaintext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        (**self).encrypt(key, plaintext, algorithm, mode).await
-    }
-
-    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
-        (**self).parameters_for_import(key).await
-    }
-
-    async fn import_key_material(
-        &self,
-        key: &KmsKeyId,
-        token: &[u8],
-        wrapped: &[u8],
-    ) -> Result<Reply<()>, KmsError> {
-        (**self).import_key_material(key, token, wrapped).await
-    }
-
-    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
-        (**self).upkeep(request).await
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
+        (**self).ask(request).await
     }
 }

@@ -3,22 +3,19 @@
 //!
 //! It keeps the contract (see [`contract`](crate::contract)) and fails on request, in each way the service can.
 
+mod answer;
 mod material;
 mod store;
-mod upkeep;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_lc_rs::encoding::AsDer;
 use tokio::sync::Notify;
-use zeroize::Zeroizing;
 
 use crate::{
-    CallMode, CreateKey, CredentialsProblem, EncryptionAlgorithm, FailedCall, ImportParameters, KeyMetadata,
-    KeySpec, KeyState, KeyUsage, Kms, KmsError, KmsKeyId, KmsPublicKey, NetworkProblem, Operation, Reply,
-    SigningAlgorithm, Upkeep, UpkeepAnswer,
+    CreateKey, CredentialsProblem, FailedCall, KeyMetadata, KeySpec, KeyState, KeyUsage, Kms, KmsAnswer,
+    KmsError, KmsKeyId, KmsRequest, NetworkProblem, Operation, Reply,
 };
 use material::Material;
 use store::Store;
@@ -227,14 +224,17 @@ impl FakeKms {
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Delay, block, permission and faults, in this order. Carries `work` out unless one of them says no.
-    async fn serve<T>(
-        &self,
-        operation: Operation,
-        key: Option<&KmsKeyId>,
-        work: impl FnOnce(&mut Store, &FailedCall) -> Result<Reply<T>, KmsError> + Send,
-    ) -> Result<Reply<T>, KmsError> {
+#[async_trait]
+impl Kms for FakeKms {
+    fn endpoint(&self) -> &str {
+        ENDPOINT
+    }
+
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
+        // Delay, block, permission and faults, in this order.
+        let operation = request.operation();
         let delay = self.store().delay;
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
@@ -248,212 +248,18 @@ impl FakeKms {
         }
         let mut store = self.store();
         let request_id = store.next_request_id();
-        let call = FailedCall::new(operation, key);
+        let call = request.call();
         let fault = store.take_fault(operation);
         if let Some(fault) = fault.filter(|fault| !fault.is_carried_out()) {
             return Err(fault.error(call));
         }
         let answered = call.clone().with_request_id(Some(&request_id));
         store.check_allowed(operation.iam_action(), &answered)?;
-        let result = work(&mut store, &answered);
+        let result = store.answer(request, &answered);
         match fault {
             Some(fault) => Err(fault.error(call)),
             None => result.map(|reply| reply.with_request_id(Some(&request_id))),
         }
-    }
-}
-
-#[async_trait]
-impl Kms for FakeKms {
-    fn endpoint(&self) -> &str {
-        ENDPOINT
-    }
-
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.serve(Operation::CreateKey, None, |store, call| {
-            if !request.tags.is_empty() {
-                store.check_allowed("kms:TagResource", call)?;
-            }
-            let metadata = store
-                .add(request, ACCOUNT)
-                .map_err(|message| KmsError::Validation { call: call.clone(), message: message.into() })?;
-            let hidden = store.hidden_looks;
-            if let Some(key) = store.keys.last_mut() {
-                key.hidden_looks = hidden;
-            }
-            Ok(Reply::new(metadata))
-        })
-        .await
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.serve(Operation::DescribeKey, Some(key), |store, call| {
-            let key = store.look_up(key, call)?;
-            let metadata = key.metadata.clone();
-            Ok(Reply::new(metadata).with_key(key.metadata.arn.clone()))
-        })
-        .await
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        self.serve(Operation::GetPublicKey, Some(key), |store, call| {
-            let key = store.look_up(key, call)?;
-            key.check_enabled(call)?;
-            if let Material::Symmetric(_) = key.material {
-                let message = "a symmetric key has no public key".into();
-                return Err(KmsError::UnsupportedOperation { call: call.clone(), message });
-            }
-            let public_key = KmsPublicKey {
-                key_id: key.name().clone(),
-                spec: key.metadata.spec.clone(),
-                usage: key.metadata.usage.clone(),
-                der: key.material.public_der(),
-            };
-            Ok(Reply::new(public_key).with_key(key.metadata.arn.clone()))
-        })
-        .await
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        self.serve(Operation::Sign, Some(key), |store, call| {
-            if !(1..=4096).contains(&message.len()) {
-                let message =
-                    "1 validation error detected: 'message' must have length between 1 and 4096".into();
-                return Err(KmsError::Validation { call: call.clone(), message });
-            }
-            let key = store.look_up(key, call)?;
-            key.check_enabled(call)?;
-            let fits = key.metadata.spec.signing_algorithm() == Some(algorithm);
-            let signature = match &key.material {
-                Material::Ecdsa(pair) if fits => match mode {
-                    CallMode::DryRun => Vec::new(),
-                    CallMode::Execute => material::sign(pair, message),
-                },
-                Material::Ed25519(pair) if fits => match mode {
-                    CallMode::DryRun => Vec::new(),
-                    CallMode::Execute => pair.sign(message).as_ref().to_vec(),
-                },
-                _ => return Err(key.wrong_usage(call, algorithm.as_str())),
-            };
-            Ok(Reply::new(signature).with_key(key.metadata.arn.clone()))
-        })
-        .await
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        self.serve(Operation::Decrypt, Some(key), |store, call| {
-            let key = store.look_up(key, call)?;
-            key.check_enabled(call)?;
-            let fits = key.metadata.usage == KeyUsage::EncryptDecrypt;
-            let opened = match (&key.material, algorithm) {
-                (Material::Rsa(_), EncryptionAlgorithm::RsaesOaepSha256)
-                    if fits && mode == CallMode::DryRun =>
-                {
-                    Some(Zeroizing::default())
-                }
-                (Material::Rsa(private), EncryptionAlgorithm::RsaesOaepSha256) if fits => {
-                    material::decrypt(private, ciphertext)
-                }
-                (Material::Symmetric(secret), EncryptionAlgorithm::SymmetricDefault) => {
-                    let opened = material::open(secret, key.name().as_str(), ciphertext);
-                    opened.map(|text| if mode == CallMode::DryRun { Zeroizing::default() } else { text })
-                }
-                _ => return Err(key.wrong_usage(call, algorithm.as_str())),
-            };
-            let plaintext = opened
-                .ok_or_else(|| KmsError::InvalidCiphertext { call: call.clone(), message: "".into() })?;
-            Ok(Reply::new(plaintext).with_key(key.metadata.arn.clone()))
-        })
-        .await
-    }
-
-    async fn encrypt(
-        &self,
-        key: &KmsKeyId,
-        plaintext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        self.serve(Operation::Encrypt, Some(key), |store, call| {
-            if !(1..=4096).contains(&plaintext.len()) {
-                let message =
-                    "1 validation error detected: 'plaintext' must have length between 1 and 4096".into();
-                return Err(KmsError::Validation { call: call.clone(), message });
-            }
-            let key = store.look_up(key, call)?;
-            key.check_enabled(call)?;
-            let ciphertext = match (&key.material, algorithm) {
-                (Material::Symmetric(secret), EncryptionAlgorithm::SymmetricDefault) => match mode {
-                    CallMode::DryRun => Vec::new(),
-                    CallMode::Execute => material::seal(secret, key.name().as_str(), plaintext),
-                },
-                _ => return Err(key.wrong_usage(call, algorithm.as_str())),
-            };
-            Ok(Reply::new(ciphertext).with_key(key.metadata.arn.clone()))
-        })
-        .await
-    }
-
-    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
-        self.serve(Operation::GetParametersForImport, Some(key), |store, call| {
-            let found = store.look_up(key, call)?;
-            found.check_external(call)?;
-            let (token, arn) = (found.name().as_str().as_bytes().to_vec(), found.metadata.arn.clone());
-            let der = store.wrapping_key().public_key().as_der();
-            let wrapping_key = der.expect("a generated key has an encoding").as_ref().to_vec();
-            Ok(Reply::new(ImportParameters { wrapping_key, token }).with_key(arn))
-        })
-        .await
-    }
-
-    async fn import_key_material(
-        &self,
-        key: &KmsKeyId,
-        token: &[u8],
-        wrapped: &[u8],
-    ) -> Result<Reply<()>, KmsError> {
-        self.serve(Operation::ImportKeyMaterial, Some(key), |store, call| {
-            let found = store.look_up(key, call)?;
-            found.check_external(call)?;
-            let refused = |name: &str| KmsError::Unexpected {
-                call: call.clone(),
-                name: Some(name.to_owned()),
-                status: Some(400),
-                message: "".into(),
-            };
-            if token != found.name().as_str().as_bytes() {
-                return Err(refused("InvalidImportTokenException"));
-            }
-            let spec = found.metadata.spec.clone();
-            let before = found.material.public_der();
-            let opened = material::unwrap(store.wrapping_key(), wrapped)
-                .ok_or_else(|| KmsError::InvalidCiphertext { call: call.clone(), message: "".into() })?;
-            let imported = Material::import(&spec, &opened)
-                .filter(|new| before.is_empty() || before == new.public_der())
-                .ok_or_else(|| refused("IncorrectKeyMaterialException"))?;
-            let arn = store.import(key, imported);
-            Ok(Reply::new(()).with_key(arn))
-        })
-        .await
-    }
-
-    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
-        self.serve(request.operation(), request.key(), |store, call| {
-            store.upkeep(request, call).map(Reply::new)
-        })
-        .await
     }
 }
 

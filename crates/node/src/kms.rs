@@ -9,15 +9,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cantle_config::{KmsConfig, LimitsConfig, RetryConfig, SslVerification as ConfiguredSsl};
 use cantle_kms::{
-    Audited, Backoff, CallMode, Counted, CreateKey, CreationPoll, EncryptionAlgorithm, FailingOver,
-    ImportParameters, KeyMetadata, Kms, KmsError, KmsKeyId, KmsMetrics, KmsPublicKey, LimitOptions, Limited,
-    Metered, QuotaClass, Regional, Reply, RetryOptions, Retrying, SigningAlgorithm, Upkeep, UpkeepAnswer,
-    Waits,
+    Audited, Backoff, Counted, CreationPoll, FailingOver, Kms, KmsAnswer, KmsError, KmsMetrics, KmsRequest,
+    LimitOptions, Limited, Metered, QuotaClass, Regional, Reply, RetryOptions, Retrying, Waits,
 };
 use cantle_kms_aws::{AssumeRole, AwsKms, AwsKmsOptions, ConnectError, SslVerification, StaticCredentials};
 use cantle_store::NodeIdentity;
 use tracing::{Instrument, Span, info_span};
-use zeroize::Zeroizing;
 
 /// A node's KMS, and the count of what was asked of it.
 #[derive(Clone, Debug)]
@@ -163,62 +160,7 @@ impl Kms for InSpan {
         self.inner.endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.inner.create_key(request).instrument(self.span.clone()).await
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.inner.describe_key(key).instrument(self.span.clone()).await
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        self.inner.public_key(key).instrument(self.span.clone()).await
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        self.inner.sign(key, message, algorithm, mode).instrument(self.span.clone()).await
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        self.inner.decrypt(key, ciphertext, algorithm, mode).instrument(self.span.clone()).await
-    }
-
-    async fn encrypt(
-        &self,
-        key: &KmsKeyId,
-        plaintext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        self.inner.encrypt(key, plaintext, algorithm, mode).instrument(self.span.clone()).await
-    }
-
-    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
-        self.inner.parameters_for_import(key).instrument(self.span.clone()).await
-    }
-
-    async fn import_key_material(
-        &self,
-        key: &KmsKeyId,
-        token: &[u8],
-        wrapped: &[u8],
-    ) -> Result<Reply<()>, KmsError> {
-        self.inner.import_key_material(key, token, wrapped).instrument(self.span.clone()).await
-    }
-
-    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
-        self.inner.upkeep(request).instrument(self.span.clone()).await
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
+        self.inner.ask(request).instrument(self.span.clone()).await
     }
 }

@@ -6,11 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use cantle_kms::testing::FakeKms;
-use cantle_kms::{
-    CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsPublicKey, Operation,
-    Reply, SigningAlgorithm,
-};
-use zeroize::Zeroizing;
+use cantle_kms::{KeyMetadata, Kms, KmsAnswer, KmsError, KmsKeyId, KmsRequest, Operation, Reply};
 
 /// How often a key was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -105,41 +101,18 @@ impl Kms for CountedKeys {
         self.service.endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.service.create_key(request).await
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.service.describe_key(key).await
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        self.service.public_key(key).await
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        self.lock().entry(key.clone()).or_default().sign += 1;
-        let one_less = |left: u64| if left == u64::MAX { Some(left) } else { left.checked_sub(1) };
-        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_err() {
-            self.service.deny(Operation::Sign);
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
+        match request {
+            KmsRequest::Sign { key, .. } => {
+                self.lock().entry(key.clone()).or_default().sign += 1;
+                let one_less = |left: u64| if left == u64::MAX { Some(left) } else { left.checked_sub(1) };
+                if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_err() {
+                    self.service.deny(Operation::Sign);
+                }
+            }
+            KmsRequest::Decrypt { key, .. } => self.lock().entry(key.clone()).or_default().decrypt += 1,
+            _ => {}
         }
-        self.service.sign(key, message, algorithm, mode).await
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        self.lock().entry(key.clone()).or_default().decrypt += 1;
-        self.service.decrypt(key, ciphertext, algorithm, mode).await
+        self.service.ask(request).await
     }
 }

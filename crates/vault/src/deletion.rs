@@ -6,10 +6,7 @@
 
 use std::sync::Arc;
 
-use cantle_kms::{
-    KeyState, Kms, KmsError, KmsKeyId, KmsKeyIdError, PENDING_WINDOW_DAYS, cancel_key_deletion, enable_key,
-    schedule_key_deletion,
-};
+use cantle_kms::{KeyState, Kms, KmsError, KmsKeyId, KmsKeyIdError, PENDING_WINDOW_DAYS};
 use cantle_store::{KeyDeletion, KeyOrigin, KmsMetadata, StoreError};
 use cantle_types::Fingerprint;
 use jiff::{Timestamp, ToSpan};
@@ -113,8 +110,8 @@ impl Vault {
         };
         store.deletion_begin(&deletion).await?;
         self.inner.forget(fingerprint);
-        let date = match schedule_key_deletion(&**kms, &key, days).await {
-            Ok(date) => date,
+        let date = match kms.schedule_key_deletion(&key, days).await {
+            Ok(reply) => reply.value,
             Err(error) => {
                 let pending = match &error {
                     KmsError::InvalidState { .. } => is_pending(kms, &key).await,
@@ -148,12 +145,12 @@ impl Vault {
         let kms_key_id = metadata.kms_key_id;
         match kms.describe_key(&key).await.map_err(failed)?.value.state {
             KeyState::PendingDeletion => {
-                cancel_key_deletion(&**kms, &key).await.map_err(failed)?;
-                enable_key(&**kms, &key).await.map_err(failed)?;
+                kms.cancel_key_deletion(&key).await.map_err(failed)?;
+                kms.enable_key(&key).await.map_err(failed)?;
             }
             // An earlier attempt came this far.
             KeyState::Disabled if noted => {
-                enable_key(&**kms, &key).await.map_err(failed)?;
+                kms.enable_key(&key).await.map_err(failed)?;
             }
             KeyState::Enabled if noted => {}
             state => return Err(KeyDeletionError::NotScheduled { kms_key_id, state }),

@@ -7,15 +7,11 @@ use async_trait::async_trait;
 use cantle_crypto::PublicKey;
 use cantle_identity::{ChangeError, ErrorClass};
 use cantle_kms::testing::{FakeKms, Fault};
-use cantle_kms::{
-    CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, Kms, KmsError, KmsKeyId, KmsPublicKey, Operation,
-    Reply, SigningAlgorithm,
-};
+use cantle_kms::{Kms, KmsAnswer, KmsError, KmsRequest, Operation, Reply};
 use cantle_topology::TopologyChangeOp;
 use cantle_types::{Member, MemberCode};
 use tokio::sync::Barrier;
 use tokio::time::timeout;
-use zeroize::Zeroizing;
 
 use crate::support::{
     Node, PLAIN, assert_same_state, delegation, foreign_key, owned, participant, root, uid,
@@ -37,37 +33,11 @@ impl Kms for Together {
         self.kms.endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.kms.create_key(request).await
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.kms.describe_key(key).await
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        self.kms.public_key(key).await
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        self.barrier.wait().await;
-        self.kms.sign(key, message, algorithm, mode).await
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        self.kms.decrypt(key, ciphertext, algorithm, mode).await
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
+        if matches!(request, KmsRequest::Sign { .. }) {
+            self.barrier.wait().await;
+        }
+        self.kms.ask(request).await
     }
 }
 

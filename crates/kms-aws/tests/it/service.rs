@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use cantle_kms::{
     CallMode, CreateKey, CreationPoll, CredentialsProblem, KeySpec, KeyState, Kms, KmsError, KmsKeyId,
-    LimitOptions, Limited, QuotaClass, SigningAlgorithm, Waits, cancel_key_deletion, contract,
-    create_and_wait, enable_key, find_by_tag, schedule_key_deletion,
+    LimitOptions, Limited, QuotaClass, SigningAlgorithm, Waits, contract, create_and_wait, find_by_tag,
 };
 use cantle_kms_aws::{AwsKms, AwsKmsOptions, StaticCredentials};
 use cantle_kms_server::{RateLimits, Server, ServerOptions};
@@ -66,16 +65,16 @@ async fn keys_are_found_by_tag_ended_and_taken_back() {
     let search = find_by_tag(&kms, "CantleCreation", "wanted").await.unwrap();
     assert_eq!(search.found.iter().map(|found| &found.key).collect::<Vec<_>>(), [&key]);
 
-    let date = schedule_key_deletion(&kms, &key, 7).await.unwrap().unwrap();
+    let date = kms.schedule_key_deletion(&key, 7).await.unwrap().value.unwrap();
     let days = (date.as_second() - jiff::Timestamp::now().as_second()) / 86_400;
     assert!((6..=7).contains(&days), "{date}");
     let state = || async { kms.describe_key(&key).await.unwrap().value.state };
     assert_eq!(state().await, KeyState::PendingDeletion);
-    let error = schedule_key_deletion(&kms, &key, 7).await.unwrap_err();
+    let error = kms.schedule_key_deletion(&key, 7).await.unwrap_err();
     assert!(matches!(error, KmsError::InvalidState { .. }), "{error:?}");
-    cancel_key_deletion(&kms, &key).await.unwrap();
+    kms.cancel_key_deletion(&key).await.unwrap();
     assert_eq!(state().await, KeyState::Disabled);
-    enable_key(&kms, &key).await.unwrap();
+    kms.enable_key(&key).await.unwrap();
     assert_eq!(state().await, KeyState::Enabled);
     server.shutdown().await;
 }

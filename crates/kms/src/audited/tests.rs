@@ -6,7 +6,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::*;
 use crate::testing::{FakeKms, Fault};
-use crate::{KeySpec, Operation};
+use crate::{EncryptionAlgorithm, KeySpec, KmsKeyId, Operation, SigningAlgorithm};
 
 /// Keeps level and message of every audit event.
 #[derive(Clone, Default)]

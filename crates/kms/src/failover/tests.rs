@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::{ACCOUNT, FakeKms, Fault};
-use crate::{Counted, KeySpec, MultiRegion, Operation, Regional};
+use crate::{CallMode, Counted, CreateKey, KeySpec, MultiRegion, Operation, Regional, SigningAlgorithm};
 
 const SOON: Duration = Duration::from_secs(30);
 const SHA256: SigningAlgorithm = SigningAlgorithm::EcdsaSha256;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::FakeKms;
-use crate::{Counted, KeySpec};
+use crate::{CallMode, Counted, CreateKey, KeySpec, KmsKeyId, SigningAlgorithm};
 
 /// Long enough for anything; nothing waits for it when all is well.
 const SOON: Duration = Duration::from_secs(30);

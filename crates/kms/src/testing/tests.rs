@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::{CallMode, SigningAlgorithm};
 
 #[tokio::test]
 async fn keeps_the_contract() {

@@ -10,8 +10,7 @@ use cantle_config::NodeIdentifier;
 use cantle_domain_manager::DomainRoles;
 use cantle_kms::testing::FakeKms;
 use cantle_kms::{
-    CallMode, CreateKey, EncryptionAlgorithm, KeyMetadata, KeySpec, KeyState, KeyUsage, Kms, KmsError,
-    KmsKeyId, KmsPublicKey, Operation, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
+    KeySpec, KeyState, KeyUsage, Kms, KmsAnswer, KmsError, KmsKeyId, KmsRequest, Operation, Reply,
 };
 use cantle_store::testing::Gate;
 use cantle_store::{
@@ -22,7 +21,6 @@ use cantle_topology::{DynamicDomainParameters, TopologyMapping};
 use cantle_types::{ProtocolVersion, SystemClock};
 use cantle_vault::{CREATION_TAG, KeyFilter, VaultBackend, VaultOptions};
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
 use super::*;
 
@@ -115,55 +113,18 @@ struct GatedKms {
     gate: Arc<Crash>,
 }
 
-impl GatedKms {
-    async fn pass<T>(&self, operation: Operation, request: impl Future<Output = T>) -> T {
-        self.gate.enter(operation.as_str()).await;
-        let answer = request.await;
-        self.gate.leave(operation.as_str()).await;
-        answer
-    }
-}
-
 #[async_trait]
 impl Kms for GatedKms {
     fn endpoint(&self) -> &str {
         self.inner.endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.pass(Operation::CreateKey, self.inner.create_key(request)).await
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.pass(Operation::DescribeKey, self.inner.describe_key(key)).await
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        self.pass(Operation::GetPublicKey, self.inner.public_key(key)).await
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        self.pass(Operation::Sign, self.inner.sign(key, message, algorithm, mode)).await
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        self.pass(Operation::Decrypt, self.inner.decrypt(key, ciphertext, algorithm, mode)).await
-    }
-
-    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
-        self.pass(request.operation(), self.inner.upkeep(request)).await
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
+        let operation = request.operation().as_str();
+        self.gate.enter(operation).await;
+        let answer = self.inner.ask(request).await;
+        self.gate.leave(operation).await;
+        answer
     }
 }
 

@@ -7,13 +7,11 @@ use async_trait::async_trait;
 use cantle_crypto::{EncryptionKeyScheme, PublicKey, SigningKeyScheme};
 use cantle_kms::testing::{FakeKms, Fault};
 use cantle_kms::{
-    CallMode, CreateKey, EncryptionAlgorithm, ImportParameters, KeyMetadata, KeySpec, KeyState, KeyUsage,
-    Kms, KmsError, KmsKeyId, KmsPublicKey, Operation, OriginType, Reply, SigningAlgorithm,
+    KeySpec, KeyState, KeyUsage, Kms, KmsAnswer, KmsError, KmsRequest, Operation, OriginType, Reply,
 };
 use cantle_store::{CreationJournal, CryptoProvider, KeyOrigin, KmsMetadata, SqliteStore};
 use cantle_types::Fingerprint;
 use cantle_vault::{KeyMove, KeyRole, MigrationError, PlannedKey, Vault, VaultBackend, VaultError};
-use zeroize::Zeroizing;
 
 use crate::support::{hash, memory, name, open, options, rows};
 
@@ -27,24 +25,6 @@ struct Dying {
 }
 
 impl Dying {
-    async fn answer<T>(
-        &self,
-        operation: Operation,
-        request: impl Future<Output = Result<Reply<T>, KmsError>>,
-    ) -> Result<Reply<T>, KmsError> {
-        if self.left.load(Ordering::SeqCst) == 0 {
-            return std::future::pending().await;
-        }
-        if self.left.fetch_sub(1, Ordering::SeqCst) > 1 {
-            return request.await;
-        }
-        if self.carried_out {
-            let _ = request.await;
-        }
-        assert!(Operation::ALL.contains(&operation));
-        std::future::pending().await
-    }
-
     fn is_dead(&self) -> bool {
         self.left.load(Ordering::SeqCst) == 0
     }
@@ -56,49 +36,17 @@ impl Kms for Dying {
         self.inner.endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.answer(Operation::CreateKey, self.inner.create_key(request)).await
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.answer(Operation::DescribeKey, self.inner.describe_key(key)).await
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        self.answer(Operation::GetPublicKey, self.inner.public_key(key)).await
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        self.answer(Operation::Sign, self.inner.sign(key, message, algorithm, mode)).await
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        self.answer(Operation::Decrypt, self.inner.decrypt(key, ciphertext, algorithm, mode)).await
-    }
-
-    async fn parameters_for_import(&self, key: &KmsKeyId) -> Result<Reply<ImportParameters>, KmsError> {
-        self.answer(Operation::GetParametersForImport, self.inner.parameters_for_import(key)).await
-    }
-
-    async fn import_key_material(
-        &self,
-        key: &KmsKeyId,
-        token: &[u8],
-        wrapped: &[u8],
-    ) -> Result<Reply<()>, KmsError> {
-        self.answer(Operation::ImportKeyMaterial, self.inner.import_key_material(key, token, wrapped)).await
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
+        if self.left.load(Ordering::SeqCst) == 0 {
+            return std::future::pending().await;
+        }
+        if self.left.fetch_sub(1, Ordering::SeqCst) > 1 {
+            return self.inner.ask(request).await;
+        }
+        if self.carried_out {
+            let _ = self.inner.ask(request).await;
+        }
+        std::future::pending().await
     }
 }
 

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use cantle_crypto::{Hash, HashPurpose, digest};
 use cantle_kms::testing::FakeKms;
 use cantle_kms::{
-    CallMode, Counted, CreateKey, CreationPoll, EncryptionAlgorithm, KeyMetadata, KeySpec, KeyUsage, Kms,
-    KmsError, KmsKeyId, KmsPublicKey, Operation, Reply, SigningAlgorithm, Upkeep, UpkeepAnswer,
+    Counted, CreationPoll, KeyMetadata, KeySpec, KeyUsage, Kms, KmsAnswer, KmsError, KmsKeyId, KmsRequest,
+    Operation, Reply,
 };
 use cantle_store::{
     Access, CryptoProvider, MigrateOnStart, NodeIdentity, NodeKind, NodeStore, SqliteLocation, SqliteOptions,
@@ -19,7 +19,6 @@ use cantle_store::{
 use cantle_types::{KeyName, ManualClock};
 use cantle_vault::{Vault, VaultBackend, VaultError, VaultOptions};
 use jiff::Timestamp;
-use zeroize::Zeroizing;
 
 pub(crate) fn node() -> NodeIdentity {
     NodeIdentity { kind: NodeKind::Participant, name: "participant1".parse().unwrap() }
@@ -175,48 +174,27 @@ impl Altered {
 
 #[async_trait]
 impl Kms for Altered {
-    async fn upkeep(&self, request: &Upkeep) -> Result<Reply<UpkeepAnswer>, KmsError> {
-        self.inner.upkeep(request).await
-    }
-
     fn endpoint(&self) -> &str {
         self.inner.endpoint()
     }
 
-    async fn create_key(&self, request: &CreateKey) -> Result<Reply<KeyMetadata>, KmsError> {
-        self.inner.create_key(request).await
-    }
-
-    async fn describe_key(&self, key: &KmsKeyId) -> Result<Reply<KeyMetadata>, KmsError> {
-        let mut reply = self.inner.describe_key(key).await?;
-        if let Some(spec) = self.specs.lock().unwrap().get(key) {
-            reply.value.spec = spec.clone();
+    async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
+        match request {
+            KmsRequest::Sign { key, .. } | KmsRequest::Decrypt { key, .. } => {
+                let used = self.used(key);
+                self.inner.ask(request.under(&used)).await
+            }
+            KmsRequest::DescribeKey { key } => {
+                let mut reply = self.inner.ask(request).await?;
+                if let KmsAnswer::Metadata(metadata) = &mut reply.value
+                    && let Some(spec) = self.specs.lock().unwrap().get(key)
+                {
+                    metadata.spec = spec.clone();
+                }
+                Ok(reply)
+            }
+            _ => self.inner.ask(request).await,
         }
-        Ok(reply)
-    }
-
-    async fn public_key(&self, key: &KmsKeyId) -> Result<Reply<KmsPublicKey>, KmsError> {
-        self.inner.public_key(key).await
-    }
-
-    async fn sign(
-        &self,
-        key: &KmsKeyId,
-        message: &[u8],
-        algorithm: SigningAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Vec<u8>>, KmsError> {
-        self.inner.sign(&self.used(key), message, algorithm, mode).await
-    }
-
-    async fn decrypt(
-        &self,
-        key: &KmsKeyId,
-        ciphertext: &[u8],
-        algorithm: EncryptionAlgorithm,
-        mode: CallMode,
-    ) -> Result<Reply<Zeroizing<Vec<u8>>>, KmsError> {
-        self.inner.decrypt(&self.used(key), ciphertext, algorithm, mode).await
     }
 }
 
