@@ -93,6 +93,23 @@ impl Call {
         self.find_in(&self.caller.account, &id, None)
     }
 
+    /// Whether a name is one of a key's: its id, its ARN, or an alias or alias ARN that points to it.
+    pub(crate) fn names(&self, text: &str, key: &Key) -> bool {
+        let own = key.home.account == self.caller.account;
+        if text == key.arn() || (own && text == key.id.to_string()) {
+            return true;
+        }
+        let alias = match text.strip_prefix("arn:") {
+            Some(_) => text.split_once(":alias/").map(|(_, name)| format!("alias/{name}")),
+            None => own.then(|| text.to_owned()),
+        };
+        alias.is_some_and(|name| {
+            let partition = self.service.store.partition(&key.home.account, &key.home.region);
+            let points_here = partition.alias(&name).is_some_and(|alias| alias.target == key.id);
+            points_here && (!text.starts_with("arn:") || text == key.home.alias_arn(&name))
+        })
+    }
+
     fn malformed_arn(&self, text: &str) -> KmsError {
         if self.operation.knows_invalid_arn() {
             KmsError::invalid_arn(format!("Invalid arn {text}"))

@@ -4,10 +4,11 @@
 
 use std::borrow::Cow;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::condition::Context;
-use crate::{call::Call, state::key::Key};
+use crate::{call::Call, keys::blob, state::key::Key};
 
 type Values<'a> = Option<Vec<Cow<'a, str>>>;
 
@@ -61,6 +62,21 @@ impl<'a> RequestContext<'a> {
 
     fn encryption_context(&self) -> Option<&'a serde_json::Map<String, Value>> {
         self.call.body.get(self.encryption_context).and_then(Value::as_object).filter(|map| !map.is_empty())
+    }
+
+    /// Whether a re-encryption goes from a key to the same one: `key` is one of the two, which may have other names.
+    fn re_encrypts_on(&self, key: &Key) -> bool {
+        let named = |member: &str| self.call.body.get(member).and_then(Value::as_str);
+        if self.encryption_context == "SourceEncryptionContext" {
+            return named("DestinationKeyId").is_some_and(|name| self.call.names(name, key));
+        }
+        match named("SourceKeyId") {
+            Some(name) => self.call.names(name, key),
+            None => named("CiphertextBlob")
+                .and_then(|text| STANDARD.decode(text).ok())
+                .and_then(|blob| blob::named_key(&blob))
+                .is_some_and(|source| source.key == key.id),
+        }
     }
 
     /// The algorithm of a request that encrypts or decrypts; a re-encryption has one on each side.
@@ -197,13 +213,7 @@ impl<'a> RequestContext<'a> {
                     (!kinds.is_empty()).then_some(kinds)
                 })
             }
-            "reencryptonsamekey" => {
-                let same = call
-                    .body
-                    .get("SourceKeyId")
-                    .is_some_and(|source| Some(source) == call.body.get("DestinationKeyId"));
-                one(same.to_string())
-            }
+            "reencryptonsamekey" => self.key.and_then(|key| one(self.re_encrypts_on(key).to_string())),
             "encryptioncontextkeys" => self
                 .encryption_context()
                 .map(|map| map.keys().map(|key| Cow::Borrowed(key.as_str())).collect()),

@@ -21,6 +21,8 @@ impl Keys {
         let symmetric = id(client.create("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT").await);
         let request =
             json!({"KeyId": symmetric, "Plaintext": base64("m"), "EncryptionContext": {"team": "red"}});
+        let alias = json!({"AliasName": "alias/symmetric", "TargetKeyId": symmetric});
+        client.ok("CreateAlias", alias).await;
         Self {
             signer: id(client.create("ECC_NIST_P256", "SIGN_VERIFY").await),
             rsa: id(client.create("RSA_2048", "SIGN_VERIFY").await),
@@ -53,6 +55,15 @@ fn cases(keys: &Keys) -> Vec<(Value, Request, Request)> {
             "CiphertextBlob": sealed, "SourceEncryptionContext": {"team": "red"}, "DestinationKeyId": other,
             "DestinationEncryptionContext": context,
         });
+        ("ReEncrypt", request)
+    };
+    let re_encrypt_to = |source: &Value, destination: &str| {
+        let mut request = json!({
+            "CiphertextBlob": sealed, "SourceEncryptionContext": {"team": "red"}, "DestinationKeyId": destination,
+        });
+        if let Some(source) = source.get("SourceKeyId") {
+            request["SourceKeyId"] = source.clone();
+        }
         ("ReEncrypt", request)
     };
     let deletion = |days: u32| ("ScheduleKeyDeletion", json!({"KeyId": mac, "PendingWindowInDays": days}));
@@ -99,6 +110,17 @@ fn cases(keys: &Keys) -> Vec<(Value, Request, Request)> {
             equals("kms:EncryptionContext:team", "red"),
             re_encrypt(json!({"team": "red"})),
             re_encrypt(json!({"team": "blue"})),
+        ),
+        (
+            json!({"Bool": {"kms:ReEncryptOnSameKey": "true"}}),
+            // Under any name of it, and also where the ciphertext alone says which key it was.
+            re_encrypt_to(&json!({}), &format!("arn:aws:kms:us-east-1:000000000000:key/{symmetric}")),
+            re_encrypt_to(&json!({}), other),
+        ),
+        (
+            json!({"Bool": {"kms:ReEncryptOnSameKey": "true"}}),
+            re_encrypt_to(&json!({"SourceKeyId": symmetric}), "alias/symmetric"),
+            re_encrypt_to(&json!({"SourceKeyId": "alias/symmetric"}), other),
         ),
         (
             json!({"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["team", "purpose"]}}),
