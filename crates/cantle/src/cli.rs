@@ -221,12 +221,15 @@ pub(crate) enum MigrateTo {
 
 #[derive(Args, Debug)]
 pub(crate) struct ToKms {
-    /// The node, which must be stopped; -c names the configuration it is to have afterwards
+    /// The node, stopped unless for --prepare and --dry-run; -c names the configuration it is to have afterwards
     #[arg(long, value_name = "NAME")]
     pub(crate) node: String,
     /// Prints what would happen; nothing is written, and the KMS is not asked
-    #[arg(long, conflicts_with_all = ["export", "yes"])]
+    #[arg(long, conflicts_with_all = ["export", "yes", "prepare"])]
     pub(crate) dry_run: bool,
+    /// Does everything before the switch beside the running node, so that the switch takes a moment
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) prepare: bool,
     /// Where the private keys are kept, encrypted under a passphrase, before they are erased
     #[arg(long, value_name = "FILE")]
     pub(crate) export: Option<PathBuf>,

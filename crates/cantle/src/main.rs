@@ -7,6 +7,7 @@
 
 mod cli;
 mod commands;
+mod core_dumps;
 mod failure;
 mod logging;
 mod signals;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Failure> {
     let global = cli.global();
     let level = logging::start(&global).map_err(Failure::usage)?;
+    core_dumps::forbid();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("cantle")

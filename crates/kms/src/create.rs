@@ -153,7 +153,20 @@ pub async fn create_and_describe(
         OriginType::External => KeyState::PendingImport,
         _ => KeyState::Enabled,
     };
-    Ok(wait(kms, &reply.value.key_id, poll, Look::new(wanted, false)).await?.0)
+    wait_until_there(kms, &reply.value.key_id, wanted, poll).await
+}
+
+/// The second half of [`create_and_describe`]: looks for a key that was made until it is in a state.
+///
+/// # Errors
+/// [`CreateError`], never that the key was not made.
+pub async fn wait_until_there(
+    kms: &dyn Kms,
+    created: &KmsKeyId,
+    state: KeyState,
+    poll: &CreationPoll,
+) -> Result<KeyMetadata, CreateError> {
+    Ok(wait(kms, created, poll, Look::new(state, false)).await?.0)
 }
 
 async fn wait(

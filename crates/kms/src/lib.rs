@@ -37,6 +37,7 @@ pub use audited::{AUDIT_TARGET, Audited};
 pub use counted::{Counted, Outcome, RequestCount, RequestCounts};
 pub use create::{
     CreateError, CreatedKey, CreationPoll, create_and_describe, create_and_wait, wait_until_ready,
+    wait_until_there,
 };
 pub use error::{CredentialsProblem, FailedCall, KmsError, NetworkProblem, OverloadLimit, ServiceMessage};
 pub use failover::FailingOver;

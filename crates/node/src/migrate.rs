@@ -1,11 +1,14 @@
-//! Moving a stopped node from one crypto provider to the other, in place: the same identity, keys and topology.
+//! Moving a node from one crypto provider to the other, in place: the same identity, keys and topology.
 //!
-//! Into a KMS ([`ToKms`]): its private keys are archived, imported as key material, and proved; then the database is
-//! switched in one transaction. Back ([`FromKms`]): only from the archive. Printing, passphrases and confirmations are the
-//! command's business. Invariant: until the switch the node can be started as it was.
+//! Into a KMS ([`ToKms`]): its private keys are archived, imported as key material, and proved, also beside the running
+//! node; then the database of the stopped node is switched in one transaction, and encryption keys that no KMS can hold
+//! are rotated. Back ([`FromKms`]): only from the archive. Printing, passphrases and confirmations are the command's
+//! business. Invariant: until the switch the node can be started as it was.
 
 mod error;
 mod export;
+mod journal;
+mod rotation;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,10 +17,11 @@ use cantle_admin_api::Roles;
 use cantle_config::{Config, CryptoProvider as Provider, NodeConfig};
 use cantle_kms_aws::StaticCredentials;
 use cantle_store::{
-    Access, CryptoProvider, KmsMetadata, NodeIdentity, OpenError, RoleSetting, StoredPrivateKey,
+    Access, CryptoProvider, KmsMetadata, NodeIdentity, OpenError, RoleSetting, SqliteStore, StoredPrivateKey,
 };
-use cantle_types::{ProtocolVersion, SystemClock};
-use cantle_vault::{KeyRole, PlannedKey, Vault, VaultBackend};
+use cantle_types::{Fingerprint, ProtocolVersion, SystemClock};
+use cantle_vault::{KeyRole, PlannedKey, Vault, VaultBackend, VaultOptions};
+use futures::future::try_join_all;
 
 use crate::base::vault_options;
 use crate::inspect::{managed, topology_of};
@@ -26,6 +30,7 @@ use crate::storage::{self, OpenStore};
 pub use cantle_vault::{ImportStep, KeyArchive, KeyMove};
 pub use error::MigrateError;
 pub use export::{Exported, SHORTEST_PASSPHRASE, read_export, write_export};
+pub use rotation::RotatedKey;
 
 /// A private key, what it is for, and what happens to it.
 #[derive(Debug, Clone)]
@@ -42,6 +47,27 @@ pub struct KeyPlan {
     pub step: KeyMove,
 }
 
+/// What is to be done on the way into a KMS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToKmsWork<'a> {
+    /// A look: nothing is written.
+    Look,
+    /// Everything before the switch, also beside the running node: its database is only read, and what is made in the
+    /// KMS is written down beside this export file.
+    Prepare(&'a Path),
+    /// All of it, on top of what was prepared with this export file.
+    Move(&'a Path),
+}
+
+/// A node on its way into a KMS.
+#[derive(Debug)]
+pub enum OpenedToKms {
+    /// Its keys are still to move.
+    ToMove(Box<ToKms>),
+    /// They are in the KMS already. What an interrupted attempt left to be done has been done now: these keys were rotated.
+    Moved(Vec<RotatedKey>),
+}
+
 /// A node whose keys are to move into its KMS.
 #[derive(Debug)]
 pub struct ToKms {
@@ -53,11 +79,15 @@ pub struct ToKms {
     vault: Vault,
     kms: NodeKms,
     keys: Vec<(PlannedKey, KeyPlan)>,
+    options: VaultOptions,
+    /// The protocol version of a node that manages its own topology.
+    version: Option<ProtocolVersion>,
+    journal: Option<SqliteStore>,
 }
 
 impl ToKms {
-    /// Opens a node that the configuration describes as it is to be afterwards. `None`: its keys are in the KMS already,
-    /// and what an interrupted attempt may have left in the database's files is erased. Read-only for a look.
+    /// Opens a node that the configuration describes as it is to be afterwards. Where its keys are in the KMS already, what
+    /// an interrupted attempt may have left in the database's files is erased, and its rotations are finished.
     ///
     /// # Errors
     /// [`MigrateError`]; nothing has changed.
@@ -66,17 +96,18 @@ impl ToKms {
         name: &str,
         data_dir: &Path,
         credentials: Option<StaticCredentials>,
-        access: Access,
-    ) -> Result<Option<Self>, MigrateError> {
+        work: ToKmsWork<'_>,
+    ) -> Result<OpenedToKms, MigrateError> {
         let (config, version) = find(config, name)?;
         let node = storage::identity(config);
         let (Provider::Kms, Some(section)) = (config.crypto.provider, &config.crypto.kms) else {
             return Err(MigrateError::Configuration { node, configured: "jce", wanted: "kms" });
         };
         let kms = kms::connect_kms(&node, section, credentials).await?;
+        let access = if let ToKmsWork::Move(_) = work { Access::ReadWrite } else { Access::ReadOnly };
         let store = open_store(config, &node, data_dir, access).await?;
-        let opened = Self::opened(config, version, node, &store, kms).await;
-        if !matches!(opened, Ok(Some(_))) {
+        let opened = Self::opened(config, version, node, &store, kms, work).await;
+        if !matches!(opened, Ok(OpenedToKms::ToMove(_))) {
             store.close().await;
         }
         opened
@@ -88,7 +119,8 @@ impl ToKms {
         node: NodeIdentity,
         store: &OpenStore,
         kms: NodeKms,
-    ) -> Result<Option<Self>, MigrateError> {
+        work: ToKmsWork<'_>,
+    ) -> Result<OpenedToKms, MigrateError> {
         let options = vault_options(&node, &config.crypto).map_err(|step| match step {
             crate::StartStep::Schemes(error) => MigrateError::Schemes(error),
             step => unreachable!("only schemes are checked: {step}"),
@@ -98,14 +130,17 @@ impl ToKms {
             None => return Err(MigrateError::NoKeys { node }),
             Some(CryptoProvider::Kms) => {
                 let backend = VaultBackend::Kms(Arc::clone(&kms.kms));
-                let vault = Vault::open(Arc::clone(&store.store), backend, options, clock).await?;
+                let vault = Vault::open(Arc::clone(&store.store), backend, options, clock.clone()).await?;
+                let ToKmsWork::Move(export) = work else { return Ok(OpenedToKms::Moved(Vec::new())) };
                 vault.erase_private_keys().await?;
-                return Ok(None);
+                let rotated = rotation::rotate_kept(&store.store, &vault, version, clock).await?;
+                journal::remove(export)?;
+                return Ok(OpenedToKms::Moved(rotated));
             }
             Some(CryptoProvider::Jce) => {}
         }
         let backend = VaultBackend::JceWrapped(Arc::clone(&kms.kms));
-        let vault = Vault::open(Arc::clone(&store.store), backend, options, clock.clone()).await?;
+        let vault = Vault::open(Arc::clone(&store.store), backend, options.clone(), clock.clone()).await?;
         let topology = topology_of(version, &store.store, &vault, clock).await?;
         let roles = Roles::read(&topology).await?;
         let planned = vault.plan_migration(|fingerprint| roles.use_of(fingerprint)).await?;
@@ -120,7 +155,14 @@ impl ToKms {
             (key, plan)
         });
         let uid = topology.uid().map(|uid| uid.to_string());
-        Ok(Some(Self { node, uid, store: store.clone(), vault, kms, keys: keys.collect() }))
+        let journal = match work {
+            ToKmsWork::Look => None,
+            ToKmsWork::Prepare(export) => Some(journal::open(export, &node).await?),
+            ToKmsWork::Move(export) => journal::reopen(export, &node).await?,
+        };
+        let (keys, store) = (keys.collect(), store.clone());
+        let opened = Self { node, uid, store, vault, kms, keys, options, version, journal };
+        Ok(OpenedToKms::ToMove(Box::new(opened)))
     }
 
     /// What happens to each key.
@@ -128,18 +170,23 @@ impl ToKms {
         self.keys.iter().map(|(_, plan)| plan)
     }
 
+    /// The keys that no KMS can hold and that a new KMS key takes the place of.
+    pub fn rotated(&self) -> impl Iterator<Item = &KeyPlan> {
+        self.plan().filter(|plan| matches!(plan.step, KeyMove::Rotate(_)))
+    }
+
     /// Whether every key that is in use can move.
     ///
     /// # Errors
     /// [`MigrateError::RotateFirst`] names those that cannot.
     pub fn check(&self) -> Result<(), MigrateError> {
-        let blocked: Vec<&KeyPlan> =
-            self.plan().filter(|plan| matches!(plan.step, KeyMove::RotateFirst(_))).collect();
-        if blocked.is_empty() {
+        let blocked: Vec<&KeyPlan> = self.rotated().collect();
+        // A node without a topology of its own cannot tell anyone of another key.
+        if blocked.is_empty() || self.version.is_some() {
             return Ok(());
         }
         let named = |plan: &&KeyPlan| {
-            let by = if let KeyMove::RotateFirst(by) = &plan.step { by.as_str() } else { "" };
+            let by = if let KeyMove::Rotate(by) = &plan.step { by.as_str() } else { "" };
             format!(
                 "the {} key {:?} of {} ({}; {by})",
                 plan.purpose, plan.name, plan.scheme, plan.fingerprint
@@ -168,7 +215,7 @@ impl ToKms {
         Ok(KeyArchive { node: self.node.to_string(), keys: self.vault.archive_keys().await? })
     }
 
-    /// Imports and proves every key that moves, one after the other; `told` hears of each step that is done.
+    /// Imports and proves every key that moves, side by side; `told` hears of each step that is done.
     ///
     /// # Errors
     /// [`MigrateError::Key`]; the next attempt goes on from there.
@@ -176,28 +223,44 @@ impl ToKms {
         &self,
         told: &(dyn Fn(&KeyPlan, ImportStep, &str) + Sync),
     ) -> Result<Vec<KmsMetadata>, MigrateError> {
-        let mut moved = Vec::new();
-        for (key, plan) in &self.keys {
-            if !matches!(plan.step, KeyMove::Import(_)) {
-                continue;
-            }
+        let journal = self.journal.as_ref().map(|journal| journal as &dyn cantle_store::CreationJournal);
+        let imported = self.keys.iter().filter(|(_, plan)| matches!(plan.step, KeyMove::Import(_)));
+        let imports = imported.map(|(key, plan)| async move {
             let role = match plan.purpose {
                 "namespace" => KeyRole::Namespace,
                 "encryption" => KeyRole::Encryption,
                 _ => KeyRole::Signing,
             };
             let step = |step: ImportStep, key: &cantle_kms::KmsKeyId| told(plan, step, key.as_str());
-            moved.push(self.vault.import_into_kms(key, role, step).await?);
-        }
-        Ok(moved)
+            self.vault.import_into_kms(key, role, journal, step).await
+        });
+        Ok(try_join_all(imports).await?)
     }
 
-    /// Switches the node to its KMS in one transaction, and erases the private keys from its database's files.
+    /// Switches the node to its KMS in one transaction, erases the private keys from its database's files, and rotates the
+    /// encryption keys that no KMS can hold: a new KMS key is announced for each, and the old one is only to decrypt.
     ///
     /// # Errors
-    /// When the database fails: then nothing has changed, or all of it but for the erasing, which the next attempt does.
-    pub async fn switch(&self, moved: &[KmsMetadata]) -> Result<(), MigrateError> {
-        Ok(self.vault.switch_to_kms(moved).await?)
+    /// When the database fails: then nothing has changed, or all of it but for the erasing. Or when a key could not be
+    /// rotated: the node can be started, and uses the old one. The next attempt makes up for both.
+    pub async fn switch(
+        &self,
+        export: &Path,
+        moved: &[KmsMetadata],
+    ) -> Result<Vec<RotatedKey>, MigrateError> {
+        let kept = self.keys.iter().filter(|(_, plan)| matches!(plan.step, KeyMove::Rotate(_)));
+        let kept: Vec<Fingerprint> = kept.map(|(key, _)| key.info.fingerprint().clone()).collect();
+        self.vault.switch_to_kms(moved, &kept).await?;
+        let clock = Arc::new(SystemClock);
+        let backend = VaultBackend::Kms(Arc::clone(&self.kms.kms));
+        let store = &self.store.store;
+        let vault = Vault::open(Arc::clone(store), backend, self.options.clone(), clock.clone()).await?;
+        let rotated = rotation::rotate_kept(store, &vault, self.version, clock).await?;
+        if let Some(journal) = &self.journal {
+            journal.close().await;
+        }
+        journal::remove(export)?;
+        Ok(rotated)
     }
 
     /// The requests that were sent to the KMS so far.
@@ -208,6 +271,9 @@ impl ToKms {
 
     /// Lets another process have the database.
     pub async fn close(self) {
+        if let Some(journal) = &self.journal {
+            journal.close().await;
+        }
         self.store.close().await;
     }
 }

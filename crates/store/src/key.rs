@@ -259,11 +259,11 @@ pub trait KeyStore: Send + Sync {
     async fn private_keys_replace(&self, keys: &[StoredPrivateKey]) -> Result<(), StoreError>;
 
     /// Moves a node's keys into a KMS, in one transaction: stores what stands behind which fingerprint, removes **all**
-    /// private keys, records provider kms, and ends the creations of those KMS keys in the journal.
+    /// private keys but those to be kept, records provider kms, and ends the creations of those KMS keys in the journal.
     ///
     /// # Errors
     /// [`crate::Conflict::Provider`] unless the recorded provider is jce; [`crate::Conflict::KmsKey`].
-    async fn keys_move_to_kms(&self, moved: &[KmsMetadata]) -> Result<(), StoreError>;
+    async fn keys_move_to_kms(&self, moved: &[KmsMetadata], kept: &[Fingerprint]) -> Result<(), StoreError>;
 
     /// Moves a node's keys back into the store, in one transaction: stores the private keys, removes **all** KMS
     /// metadata, and records provider jce. The keys in the KMS are not touched.

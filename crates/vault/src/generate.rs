@@ -7,7 +7,6 @@
 //! name and kind, or the next start, goes on with the KMS key that was made: see [`unfinished`].
 //! Source: <https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateKey.html>.
 
-mod journaled;
 mod unfinished;
 
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use cantle_kms::{
     CreateError, CreateKey, CreationPoll, KeySpec, Kms, KmsError, KmsKeyId, Operation, OriginType,
     wait_until_ready,
 };
-use cantle_store::{KeyCreation, KeyOrigin, KmsMetadata, StoreError};
+use cantle_store::{CreationJournal, KeyCreation, KeyOrigin, KmsMetadata, StoreError};
 use cantle_types::{KeyName, KeyPurpose};
 
 use crate::key_scheme::{KeyScheme, key_usage};
@@ -31,8 +30,7 @@ use crate::scheme::SchemeError;
 use crate::trial::{RoundTrip, RoundTripError, round_trip};
 use crate::vault::{Inner, Vault, VaultBackend};
 use crate::wrapping::WrapperKeyError;
-pub(crate) use journaled::Journaled;
-use unfinished::Location;
+pub(crate) use unfinished::{Location, SettleError, Settled};
 
 /// Why a key could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -332,7 +330,7 @@ impl Inner {
         let spec = KeySpec::from_name(&creation.key_spec);
         let kms_key_id = match creation.kms_key_id.as_deref().and_then(|key| KmsKeyId::parse(key).ok()) {
             Some(key) => key,
-            None => match self.create(kms, &creation, role).await? {
+            None => match self.create(kms, &*self.store, &creation, &self.request(&creation, role)).await? {
                 Ok(key) => key,
                 Err(source) => return Err(failed(CreateError::NotCreated { source })),
             },
@@ -407,29 +405,34 @@ impl Inner {
         unreachable!("the last attempt has an answer")
     }
 
-    /// CreateKey, sent once, and the key's id in the journal before anything else happens. After a lost answer the key
-    /// is looked for, never made again.
-    async fn create(
-        &self,
-        kms: &Arc<dyn Kms>,
-        creation: &KeyCreation,
-        role: KeyRole,
-    ) -> Result<Result<KmsKeyId, KmsError>, StoreError> {
-        let request = CreateKey {
+    /// What is asked for when the key of a creation is made.
+    pub(crate) fn request(&self, creation: &KeyCreation, role: KeyRole) -> CreateKey {
+        CreateKey {
             spec: KeySpec::from_name(&creation.key_spec),
             usage: key_usage(creation.purpose),
             description: shown(creation.name.as_ref()),
             tags: self.options.tags(role, &creation.id),
             multi_region: self.options.multi_region,
             origin: OriginType::AwsKms,
-        };
-        let key = match kms.create_key(&request).await {
+        }
+    }
+
+    /// CreateKey, sent once, and the key's id in the journal before anything else happens. After a lost answer the key
+    /// is looked for, never made again.
+    pub(crate) async fn create<J: CreationJournal + ?Sized>(
+        &self,
+        kms: &Arc<dyn Kms>,
+        journal: &J,
+        creation: &KeyCreation,
+        request: &CreateKey,
+    ) -> Result<Result<KmsKeyId, KmsError>, StoreError> {
+        let key = match kms.create_key(request).await {
             Ok(reply) => reply.value.key_id,
             Err(error) if error.surely_not_executed() => {
-                self.store.creation_end(&creation.id).await?;
+                journal.creation_end(&creation.id).await?;
                 return Ok(Err(error));
             }
-            Err(error) => match self.locate(kms, creation).await {
+            Err(error) => match self.locate(kms, creation, &request.origin).await {
                 Ok(Location::Found(key)) => {
                     tracing::warn!(kms_key_id = %key, "the answer to CreateKey was lost, its key was found: {error}");
                     key
@@ -437,7 +440,7 @@ impl Inner {
                 _ => return Ok(Err(error)),
             },
         };
-        if let Err(error) = self.store.creation_made(&creation.id, key.as_str()).await {
+        if let Err(error) = journal.creation_made(&creation.id, key.as_str()).await {
             // The key is still in hand; only a crash before it is stored would lose it.
             tracing::warn!(kms_key_id = %key, %error, "the new KMS key could not be written to the journal");
         }

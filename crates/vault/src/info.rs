@@ -17,7 +17,7 @@ pub struct PrivateKeyInfo {
     pub deletion: Option<KeyDeletion>,
     /// Who holds the private part.
     pub provider: CryptoProvider,
-    /// The wrapper key that encrypts the stored private part; provider jce only.
+    /// The wrapper key that encrypts the stored private part; only where that is in the store.
     pub wrapper_key_id: Option<String>,
 }
 

@@ -3,7 +3,8 @@
 //! Each key goes: journal, CreateKey with Origin EXTERNAL and tags, journal again, GetParametersForImport,
 //! ImportKeyMaterial, DescribeKey and GetPublicKey until they answer, and a proof: a signature or a decryption by the
 //! KMS that the registered public key confirms. Nothing of the node changes on the way; the last step is one transaction
-//! of the store. Whatever is interrupted is taken up where it stopped. Invariant: a private key is in clear in wiped
+//! of the store. An encryption key that no KMS can hold and that is in use stays in the store, to decrypt, until the
+//! topology names another one and somebody deletes it. Whatever is interrupted is taken up where it stopped. Invariant: a private key is in clear in wiped
 //! memory alone, and leaves it wrapped for the KMS.
 //! Source: <https://docs.aws.amazon.com/kms/latest/developerguide/importing-keys.html>.
 
@@ -18,14 +19,13 @@ use cantle_crypto::{
 };
 use cantle_kms::{
     CallMode, CreateError, CreateKey, EncryptionAlgorithm, KeyMetadata, KeySpec, KeyState, Kms, KmsError,
-    KmsKeyId, OriginType, create_and_describe, wait_until_ready,
+    KmsKeyId, OriginType, wait_until_ready, wait_until_there,
 };
-use cantle_store::{KeyCreation, KeyOrigin, KmsMetadata, RoleSetting, StoredPrivateKey};
+use cantle_store::{CreationJournal, KeyCreation, KeyOrigin, KmsMetadata, RoleSetting, StoredPrivateKey};
 use cantle_types::Fingerprint;
 
-use crate::generate::Journaled;
+use crate::generate::Location;
 use crate::info::{KeyFilter, PrivateKeyInfo};
-use crate::key_scheme::key_usage;
 use crate::options::KeyRole;
 use crate::register::signing_algorithm;
 use crate::vault::{Inner, Vault, VaultBackend};
@@ -36,6 +36,11 @@ pub use error::{ImportStep, MigrationError};
 /// The journal's ids of imports start so; the key's fingerprint and something random follow.
 const IMPORT: &str = "import-";
 
+/// Whether a creation is of a key that a private key is imported into.
+pub(crate) fn is_import(creation: &KeyCreation) -> bool {
+    creation.id.starts_with(IMPORT)
+}
+
 /// What a migration does with a private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -44,8 +49,8 @@ pub enum KeyMove {
     Import(KeySpec),
     /// No KMS holds such a key, and nothing needs it any more: it goes to the archive and is erased.
     Archive,
-    /// No KMS holds such a key, and this needs it: it has to be rotated first.
-    RotateFirst(String),
+    /// No KMS holds such a key, and this needs it: a new KMS key takes its place, and it stays to decrypt.
+    Rotate(String),
 }
 
 /// A private key and what a migration does with it.
@@ -71,7 +76,7 @@ impl Vault {
             let step = match (import_spec(&info.public), needed(info.fingerprint())) {
                 (Some(spec), _) => KeyMove::Import(spec),
                 (None, None) => KeyMove::Archive,
-                (None, Some(by)) => KeyMove::RotateFirst(by),
+                (None, Some(by)) => KeyMove::Rotate(by),
             };
             PlannedKey { info, step }
         };
@@ -94,7 +99,7 @@ impl Vault {
     }
 
     /// Imports a private key into the KMS, or finds the KMS key that an earlier attempt imported it into, and proves that
-    /// the KMS has it. Nothing of the node changes but its journal.
+    /// the KMS has it. Nothing of the node changes but its journal; nor that, where another one is given.
     ///
     /// Needs `kms:CreateKey`, `kms:TagResource`, `kms:GetParametersForImport`, `kms:ImportKeyMaterial`,
     /// `kms:DescribeKey`, `kms:GetPublicKey`, and `kms:Sign` or `kms:Decrypt`. The vault must be over
@@ -106,6 +111,7 @@ impl Vault {
         &self,
         key: &PlannedKey,
         role: KeyRole,
+        journal: Option<&dyn CreationJournal>,
         step: impl Fn(ImportStep, &KmsKeyId) + Sync,
     ) -> Result<KmsMetadata, MigrationError> {
         let VaultBackend::JceWrapped(kms) = &self.inner.backend else {
@@ -114,19 +120,24 @@ impl Vault {
         let KeyMove::Import(spec) = &key.step else {
             return Err(MigrationError::NotImportable { fingerprint: key.info.fingerprint().clone() });
         };
-        self.inner.import(kms, &key.info, spec, role, &step).await
+        let journal = journal.unwrap_or(&*self.inner.store);
+        self.inner.import(kms, journal, &key.info, spec, role, &step).await
     }
 
     /// Makes the KMS the holder of this node's keys, in one transaction, and erases the private keys from the database's
-    /// files. All of them: those that are not among `moved` are gone.
+    /// files. All of them but `kept`: the others that are not among `moved` are gone.
     ///
     /// # Errors
     /// [`MigrationError::Store`]; nothing has changed then, or all of it has but for the erasing, which
     /// [`Vault::erase_private_keys`] makes up for.
-    pub async fn switch_to_kms(&self, moved: &[KmsMetadata]) -> Result<(), MigrationError> {
+    pub async fn switch_to_kms(
+        &self,
+        moved: &[KmsMetadata],
+        kept: &[Fingerprint],
+    ) -> Result<(), MigrationError> {
         let store = &self.inner.store;
         store.setting_put(&RoleSetting::PrivateKeyRemains, b"clear").await?;
-        store.keys_move_to_kms(moved).await?;
+        store.keys_move_to_kms(moved, kept).await?;
         self.erase_private_keys().await
     }
 
@@ -173,16 +184,17 @@ impl Inner {
     async fn import(
         &self,
         kms: &Arc<dyn Kms>,
+        journal: &dyn CreationJournal,
         info: &PrivateKeyInfo,
         spec: &KeySpec,
         role: KeyRole,
         step: &(impl Fn(ImportStep, &KmsKeyId) + Sync),
     ) -> Result<KmsMetadata, MigrationError> {
         let fingerprint = info.fingerprint();
-        let found = self.begun_import(kms, fingerprint).await?;
+        let found = self.begun_import(kms, journal, fingerprint).await?;
         let described = match found {
             Some(described) => described,
-            None => self.create_empty(kms, info, spec, role).await?,
+            None => self.create_empty(kms, journal, info, spec, role).await?,
         };
         let key = described.key_id.clone();
         step(ImportStep::Created, &key);
@@ -223,15 +235,22 @@ impl Inner {
     async fn begun_import(
         &self,
         kms: &Arc<dyn Kms>,
+        journal: &dyn CreationJournal,
         fingerprint: &Fingerprint,
     ) -> Result<Option<KeyMetadata>, MigrationError> {
         let prefix = format!("{IMPORT}{fingerprint}-");
-        for creation in self.store.creation_list().await? {
-            let Some(key) = creation.kms_key_id.as_deref().filter(|_| creation.id.starts_with(&prefix))
-            else {
+        for creation in journal.creation_list().await? {
+            if !creation.id.starts_with(&prefix) || creation.lost_at.is_some() {
                 continue;
+            }
+            let key = match &creation.kms_key_id {
+                Some(key) => key.clone(),
+                None => match self.adopt_import(kms, journal, &creation).await {
+                    Some(key) => key.to_string(),
+                    None => continue,
+                },
             };
-            if let Ok(key) = KmsKeyId::parse(key) {
+            if let Ok(key) = KmsKeyId::parse(&key) {
                 match kms.describe_key(&key).await {
                     Ok(reply) if matches!(reply.value.state, KeyState::PendingImport | KeyState::Enabled) => {
                         return Ok(Some(reply.value));
@@ -243,15 +262,41 @@ impl Inner {
                 }
             }
             tracing::warn!(kms_key_id = key, "the KMS key of an earlier attempt is gone or cannot be used");
-            self.store.creation_end(&creation.id).await?;
+            journal.creation_end(&creation.id).await?;
         }
         Ok(None)
+    }
+
+    /// The KMS key of an import whose CreateKey got no answer, found by its tag. What is not found is named as a possible
+    /// orphan.
+    async fn adopt_import(
+        &self,
+        kms: &Arc<dyn Kms>,
+        journal: &dyn CreationJournal,
+        creation: &KeyCreation,
+    ) -> Option<KmsKeyId> {
+        let noted = match self.locate(kms, creation, &OriginType::External).await {
+            Ok(Location::Found(key)) => match journal.creation_made(&creation.id, key.as_str()).await {
+                Ok(()) => return Some(key),
+                Err(error) => Err(error),
+            },
+            _ => journal.creation_lost(&creation.id, self.clock.now()).await,
+        };
+        tracing::warn!(
+            creation = %creation.id,
+            "a KMS key without material may be left of an earlier attempt; nobody needs it"
+        );
+        if let Err(error) = noted {
+            tracing::warn!(creation = %creation.id, %error, "the journal of creations could not be written");
+        }
+        None
     }
 
     /// Makes a KMS key without material.
     async fn create_empty(
         &self,
         kms: &Arc<dyn Kms>,
+        journal: &dyn CreationJournal,
         info: &PrivateKeyInfo,
         spec: &KeySpec,
         role: KeyRole,
@@ -266,31 +311,18 @@ impl Inner {
             started_at: self.clock.now(),
             lost_at: None,
         };
-        self.store.creation_begin(&creation).await?;
-        let request = CreateKey {
+        journal.creation_begin(&creation).await?;
+        let request = CreateKey { origin: OriginType::External, ..self.request(&creation, role) };
+        let failed = |source| MigrationError::NotMade {
+            fingerprint: fingerprint.clone(),
             spec: spec.clone(),
-            usage: key_usage(info.purpose()),
-            description: info.name.as_ref().map(ToString::to_string).unwrap_or_default(),
-            tags: self.options.tags(role, &creation.id),
-            multi_region: self.options.multi_region,
-            origin: OriginType::External,
+            creation: creation.id.clone(),
+            source: Box::new(source),
         };
-        let id = creation.id.clone();
-        let journaled = Journaled { kms: Arc::clone(kms), store: Arc::clone(&self.store), creation };
-        match create_and_describe(&journaled, &request, &self.options.create_key_check).await {
-            Ok(described) => Ok(described),
-            Err(source) => {
-                if matches!(&source, CreateError::NotCreated { source } if source.surely_not_executed()) {
-                    self.store.creation_end(&id).await?;
-                }
-                Err(MigrationError::NotMade {
-                    fingerprint: fingerprint.clone(),
-                    spec: spec.clone(),
-                    creation: id,
-                    source: Box::new(source),
-                })
-            }
-        }
+        let key = self.create(kms, journal, &creation, &request).await?;
+        let key = key.map_err(|source| failed(CreateError::NotCreated { source }))?;
+        let wait = &self.options.create_key_check;
+        wait_until_there(&**kms, &key, KeyState::PendingImport, wait).await.map_err(failed)
     }
 }
 

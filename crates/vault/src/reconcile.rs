@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
+use cantle_kms::{KeySpec, Kms, KmsKeyId};
 use cantle_store::{KeyCreation, StoreError};
 use cantle_types::KeyName;
 
 use crate::error::VaultError;
+use crate::generate::{SettleError, Settled};
 use crate::options::CREATION_TAG;
-use crate::vault::{Vault, VaultBackend};
+use crate::vault::{Inner, Vault, VaultBackend};
 
 impl Vault {
     /// Finishes what an earlier process began: keys that were made are stored under their names; where it is not known
@@ -20,7 +22,11 @@ impl Vault {
     /// # Errors
     /// Only if the journal cannot be read: what is wrong with one key is logged, and tried again at the next start.
     pub async fn reconcile(&self) -> Result<(), VaultError> {
-        let VaultBackend::Kms(kms) = &self.inner.backend else { return Ok(()) };
+        let kms = match &self.inner.backend {
+            VaultBackend::Kms(kms) => kms,
+            VaultBackend::JceWrapped(kms) => return self.inner.reconcile_wrappers(kms).await,
+            VaultBackend::Jce => return Ok(()),
+        };
         let _alone = self.inner.reconciling.lock().await;
         for creation in self.inner.store.creation_list().await? {
             let Some(_mark) = self.inner.mark_creating(&creation.id) else { continue };
@@ -88,6 +94,48 @@ impl Vault {
                      {CREATION_TAG}={id}; see `cantle keys --orphans`",
                 ),
             }
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// The same for a node whose keys are in its own store: of wrapper keys. What the node's start has not adopted by now
+    /// is no use to it any more, as after a rotation that was interrupted.
+    async fn reconcile_wrappers(self: &Arc<Self>, kms: &Arc<dyn Kms>) -> Result<(), VaultError> {
+        let _alone = self.reconciling.lock().await;
+        // Held to the end, so that no rotation is in the midst of it.
+        let current = self.wrapper.read().await;
+        for creation in self.store.creation_list().await? {
+            // What a migration began waits for the next attempt at it.
+            if creation.key_spec != KeySpec::SymmetricDefault.as_str() {
+                continue;
+            }
+            let known = creation.kms_key_id.as_deref().and_then(|key| KmsKeyId::parse(key).ok());
+            if known.is_some_and(|key| current.as_ref().is_some_and(|now| now.key_id() == key.key_id())) {
+                continue;
+            }
+            let Some(_mark) = self.mark_creating(&creation.id) else { continue };
+            let id = creation.id.clone();
+            let settled = match creation.lost_at {
+                None => self.give_up_wrapper(kms, creation).await,
+                Some(_) => self.look_for_lost(kms, &creation).await,
+            };
+            if let Err(error) = settled {
+                tracing::warn!(creation = %id, "what became of a wrapper key is not known yet: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    async fn give_up_wrapper(
+        self: &Arc<Self>,
+        kms: &Arc<dyn Kms>,
+        creation: KeyCreation,
+    ) -> Result<(), SettleError> {
+        if let Settled::Key(key) = self.settle(kms, &creation).await? {
+            let creation = KeyCreation { kms_key_id: Some(key.as_str().to_owned()), ..creation };
+            self.lose(&creation, "it is a wrapper key that encrypts nothing").await?;
         }
         Ok(())
     }

@@ -365,7 +365,9 @@ impl Inner {
         }
         match &self.backend {
             VaultBackend::Kms(_) => {
-                let metadata = self.store.kms_metadata_find(fingerprint).await?.ok_or_else(unknown)?;
+                let Some(metadata) = self.store.kms_metadata_find(fingerprint).await? else {
+                    return self.load_kept(fingerprint, purpose).await;
+                };
                 let key = KmsKeyId::parse(&metadata.kms_key_id)
                     .map_err(|source| KeyUseError::KmsKeyId { fingerprint: fingerprint.clone(), source })?;
                 Ok(match public {
@@ -379,6 +381,21 @@ impl Inner {
                     .map_err(|source| KeyUseError::Unreadable { fingerprint: fingerprint.clone(), source })
             }
         }
+    }
+
+    /// The private key that a migration into the KMS has kept in the store, to decrypt what is still sent to it.
+    async fn load_kept(
+        &self,
+        fingerprint: &Fingerprint,
+        purpose: KeyPurpose,
+    ) -> Result<PrivatePart, KeyUseError> {
+        let kept = match purpose {
+            KeyPurpose::Encryption => self.store.private_key_find(fingerprint).await?,
+            KeyPurpose::Signing => None,
+        };
+        let kept = kept.ok_or_else(|| KeyUseError::Unknown { fingerprint: fingerprint.clone() })?;
+        private::read(&self.in_clear(&kept).await?)
+            .map_err(|source| KeyUseError::Unreadable { fingerprint: fingerprint.clone(), source })
     }
 
     /// Forgets a key that was deleted.

@@ -171,17 +171,17 @@ impl Vault {
                 let rows = store.kms_metadata_list().await?;
                 kms.extend(rows.into_iter().map(|row| ((row.fingerprint.clone(), row.purpose), row)));
             }
-            CryptoProvider::Jce => {
-                let rows = store.private_key_list().await?;
-                private.extend(rows.into_iter().map(|row| ((row.fingerprint.clone(), row.purpose), row)));
-            }
+            CryptoProvider::Jce => {}
         }
-        let provider = self.provider();
+        // With provider kms, what a migration has kept to decrypt.
+        let rows = store.private_key_list().await?;
+        private.extend(rows.into_iter().map(|row| ((row.fingerprint.clone(), row.purpose), row)));
         let mut deletions = self.inner.deletions().await?;
         let infos = public.into_iter().filter_map(|StoredPublicKey { key: public, name }| {
             let id = (public.fingerprint().clone(), public.purpose());
             let (kms, entry) = (kms.remove(&id), private.remove(&id));
             let deletion = deletions.remove(public.fingerprint());
+            let provider = if kms.is_some() { CryptoProvider::Kms } else { CryptoProvider::Jce };
             (kms.is_some() || entry.is_some()).then(|| PrivateKeyInfo {
                 public,
                 name,
@@ -220,14 +220,17 @@ impl Vault {
         if self.inner.deletions().await?.contains_key(public.fingerprint()) {
             return Ok(None);
         }
-        let provider = self.provider();
-        let (kms, wrapper_key_id) = match provider {
-            CryptoProvider::Kms => match store.kms_metadata_find(public.fingerprint()).await? {
-                Some(metadata) if metadata.purpose == public.purpose() => (Some(metadata), None),
-                _ => return Ok(None),
-            },
-            CryptoProvider::Jce => match store.private_key_find(public.fingerprint()).await? {
-                Some(private) if private.purpose == public.purpose() => (None, private.wrapper_key_id),
+        let kms = match self.provider() {
+            CryptoProvider::Kms => store.kms_metadata_find(public.fingerprint()).await?,
+            CryptoProvider::Jce => None,
+        };
+        let kms = kms.filter(|metadata| metadata.purpose == public.purpose());
+        let (provider, wrapper_key_id) = match &kms {
+            Some(_) => (CryptoProvider::Kms, None),
+            None => match store.private_key_find(public.fingerprint()).await? {
+                Some(private) if private.purpose == public.purpose() => {
+                    (CryptoProvider::Jce, private.wrapper_key_id)
+                }
                 _ => return Ok(None),
             },
         };

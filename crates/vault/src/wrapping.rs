@@ -13,7 +13,7 @@ use std::sync::Arc;
 use cantle_crypto::{KeyPair, PublicKey};
 use cantle_kms::{
     CallMode, CreateError, CreateKey, EncryptionAlgorithm, KeyMetadata, KeySpec, KeyState, KeyUsage, Kms,
-    KmsError, KmsKeyId, OriginType, create_and_describe,
+    KmsError, KmsKeyId, wait_until_there,
 };
 use cantle_store::{
     Erasure, Insertion, KeyCreation, PrivateKeyEntry, RoleSetting, StoreError, StoredPrivateKey,
@@ -22,7 +22,7 @@ use cantle_types::{Fingerprint, KeyName, KeyPurpose};
 use futures::{StreamExt, TryStreamExt, stream};
 use zeroize::Zeroizing;
 
-use crate::generate::Journaled;
+use crate::generate::{SettleError, Settled};
 use crate::options::KeyRole;
 use crate::register::kept_name;
 use crate::use_key::KeyUseError;
@@ -68,6 +68,7 @@ impl Vault {
             }
             (VaultBackend::JceWrapped(_), Some(Wrapping::Reverted)) => inner.decrypt_all(&entries).await?,
             (_, Some(_)) => return Err(WrapperKeyError::NotEncrypted),
+            (VaultBackend::Kms(_), None) => inner.name_kept(&entries),
             (_, None) => {
                 if let Some(wrapper_key_id) = recorded {
                     return Err(WrapperKeyError::NotConfigured { keys: entries.len(), wrapper_key_id });
@@ -126,7 +127,8 @@ impl Inner {
     ) -> Result<Zeroizing<Vec<u8>>, KeyUseError> {
         let Some(wrapper_key_id) = &stored.wrapper_key_id else { return Ok(stored.key.clone()) };
         let (fingerprint, wrapper_key_id) = (stored.fingerprint.clone(), wrapper_key_id.clone());
-        let VaultBackend::JceWrapped(kms) = &self.backend else {
+        // With provider kms it is a key that a migration has kept.
+        let (VaultBackend::JceWrapped(kms) | VaultBackend::Kms(kms)) = &self.backend else {
             return Err(KeyUseError::Wrapped { fingerprint, wrapper_key_id });
         };
         let key = KmsKeyId::parse(&wrapper_key_id)
@@ -135,6 +137,18 @@ impl Inner {
             Ok(reply) if is_key(&reply.value, &fingerprint) => Ok(reply.value),
             Ok(_) => Err(KeyUseError::NotThatKey { fingerprint, wrapper_key_id }),
             Err(source) => Err(KeyUseError::Unwrap { fingerprint, wrapper_key_id, source: Box::new(source) }),
+        }
+    }
+
+    /// Reminds the operator of private keys that a migration has kept to decrypt.
+    fn name_kept(&self, entries: &[PrivateKeyEntry]) {
+        for entry in entries {
+            tracing::warn!(
+                fingerprint = %entry.fingerprint,
+                "this private key from before the migration is still in the node's database, to decrypt what was sent to it; \
+                 when nothing is under way any more, delete it: keys.secret.delete(\"{}\", force = true)",
+                entry.fingerprint
+            );
         }
     }
 
@@ -205,27 +219,34 @@ impl Inner {
         Ok(key)
     }
 
-    /// A wrapper key that was made and has encrypted nothing yet.
-    async fn made_before(&self, kms: &Arc<dyn Kms>) -> Result<Option<KmsKeyId>, WrapperKeyError> {
+    /// A wrapper key that was made, or may have been, and has encrypted nothing yet: known by the journal, or found by its
+    /// tag as other keys are.
+    async fn made_before(self: &Arc<Self>, kms: &Arc<dyn Kms>) -> Result<Option<KmsKeyId>, WrapperKeyError> {
         for creation in self.store.creation_list().await?.into_iter().rev() {
-            let Some(made) = creation.kms_key_id.filter(|_| creation.key_spec == WRAPPER_SPEC.as_str())
-            else {
+            if creation.key_spec != WRAPPER_SPEC.as_str() || creation.lost_at.is_some() {
                 continue;
-            };
-            let Ok(key) = KmsKeyId::parse(&made) else { continue };
-            match usable(kms, &key).await {
-                Ok((kept, _)) => return Ok(Some(kept)),
-                Err(WrapperKeyError::NotFound { .. } | WrapperKeyError::NotEnabled { .. }) => {
-                    tracing::warn!(kms_key_id = made, "the wrapper key that was made before cannot be used");
-                    self.store.creation_end(&creation.id).await?;
+            }
+            let id = creation.id.clone();
+            match self.settle(kms, &creation).await {
+                Ok(Settled::Key(key)) => {
+                    let wait = &self.options.create_key_check;
+                    let there = wait_until_there(&**kms, &key, KeyState::Enabled, wait).await;
+                    let named = |source| WrapperKeyError::NotMade { creation: id, source: Box::new(source) };
+                    return Ok(Some(kept_name(&key, &there.map_err(named)?)));
                 }
-                Err(error) => return Err(error),
+                Ok(Settled::Over) => {}
+                Err(SettleError::Store(error)) => return Err(error.into()),
+                Err(SettleError::Kms(source)) => {
+                    let source = Box::new(CreateError::NotCreated { source });
+                    return Err(WrapperKeyError::NotMade { creation: id, source });
+                }
+                Err(SettleError::Generate(_)) => unreachable!("a wrapper key is not generated as others are"),
             }
         }
         Ok(None)
     }
 
-    async fn make_wrapper(&self, kms: &Arc<dyn Kms>) -> Result<KmsKeyId, WrapperKeyError> {
+    async fn make_wrapper(self: &Arc<Self>, kms: &Arc<dyn Kms>) -> Result<KmsKeyId, WrapperKeyError> {
         let creation = KeyCreation {
             id: hex::encode(cantle_crypto::random_bytes::<16>()?),
             purpose: KeyPurpose::Encryption,
@@ -236,28 +257,19 @@ impl Inner {
             lost_at: None,
         };
         self.store.creation_begin(&creation).await?;
+        let _mark = self.mark_creating(&creation.id);
         let request = CreateKey {
-            spec: WRAPPER_SPEC,
-            usage: KeyUsage::EncryptDecrypt,
             description: format!("{}-wrapper", self.options.node.name),
-            tags: self.options.tags(KeyRole::Wrapper, &creation.id),
-            multi_region: self.options.multi_region,
-            origin: OriginType::AwsKms,
+            ..self.request(&creation, KeyRole::Wrapper)
         };
-        let id = creation.id.clone();
-        let journaled = Journaled { kms: Arc::clone(kms), store: Arc::clone(&self.store), creation };
-        match create_and_describe(&journaled, &request, &self.options.create_key_check).await {
-            Ok(described) => {
-                tracing::info!(kms_key_id = %described.key_id, "made a wrapper key in the KMS");
-                Ok(described.key_id)
-            }
-            Err(source) => {
-                if matches!(&source, CreateError::NotCreated { source } if source.surely_not_executed()) {
-                    self.store.creation_end(&id).await?;
-                }
-                Err(WrapperKeyError::NotMade { creation: id, source: Box::new(source) })
-            }
-        }
+        let failed =
+            |source| WrapperKeyError::NotMade { creation: creation.id.clone(), source: Box::new(source) };
+        let key = self.create(kms, &*self.store, &creation, &request).await?;
+        let key = key.map_err(|source| failed(CreateError::NotCreated { source }))?;
+        let there = wait_until_there(&**kms, &key, KeyState::Enabled, &self.options.create_key_check).await;
+        let described = there.map_err(failed)?;
+        tracing::info!(kms_key_id = %described.key_id, "made a wrapper key in the KMS");
+        Ok(described.key_id)
     }
 
     /// Encrypts the keys that are in clear.

@@ -3,9 +3,16 @@
 mod passphrase;
 mod report;
 
-use std::io::{IsTerminal, Write};
+use std::{
+    io::{IsTerminal, Write},
+    path::Path,
+};
 
-use cantle_node::{Access, FromKms, MigrateError, ToKms, read_export, write_export};
+use cantle_node::{
+    Exported, FromKms, KmsMetadata, MigrateError, OpenedToKms, RotatedKey, ToKms, ToKmsWork, read_export,
+    write_export,
+};
+use zeroize::Zeroizing;
 
 use crate::{
     cli::{FromKms as FromKmsArguments, Global, Migrate, MigrateTo, ToKms as ToKmsArguments},
@@ -23,8 +30,9 @@ pub(crate) async fn run(migrate: &Migrate, global: &Global) -> Result<(), Failur
 
 async fn dry_run(arguments: &ToKmsArguments, global: &Global) -> Result<(), Failure> {
     let config = check::load(global)?;
-    let opened = ToKms::open(&config, &arguments.node, &global.data_dir(), None, Access::ReadOnly).await;
-    let Some(node) = opened.map_err(failed)? else { return already(&arguments.node) };
+    let look = ToKmsWork::Look;
+    let opened = ToKms::open(&config, &arguments.node, &global.data_dir(), None, look).await;
+    let OpenedToKms::ToMove(node) = opened.map_err(failed)? else { return already(&arguments.node, &[]) };
     let plan = report::Plan::of(&node);
     if global.json {
         println!("{}", plan.json());
@@ -45,31 +53,64 @@ async fn to_kms(arguments: &ToKmsArguments, global: &Global) -> Result<(), Failu
         ));
     };
     let passphrase = passphrase::read(arguments.passphrase_file.as_deref(), passphrase::Asked::Twice)?;
-    let opened = ToKms::open(&config, &arguments.node, &global.data_dir(), None, Access::ReadWrite).await;
-    let Some(node) = opened.map_err(failed)? else { return already(&arguments.node) };
+    let work = if arguments.prepare { ToKmsWork::Prepare(export) } else { ToKmsWork::Move(export) };
+    let opened = ToKms::open(&config, &arguments.node, &global.data_dir(), None, work).await;
+    let node = match opened.map_err(failed)? {
+        OpenedToKms::ToMove(node) => node,
+        OpenedToKms::Moved(rotated) => return already(&arguments.node, &rotated),
+    };
     let done = async {
         node.check()?;
-        let exported = write_export(export, &passphrase, &node.archive().await?)?;
-        eprintln!("exported: {} ({exported}), opened and compared", export.display());
-        let moved = node
-            .import(&|key, step, kms_key| {
-                eprintln!("{step}: {} {} KMS key {kms_key}", report::shown(&key.name), key.fingerprint);
-            })
-            .await?;
+        let moved = export_and_import(&node, export, passphrase).await?;
+        if arguments.prepare {
+            return Ok(report::prepared(&node, export));
+        }
         if !confirmed(
             arguments.yes,
             &format!("switch {} to these KMS keys and erase its private keys", node.node),
         ) {
-            return Ok(None);
+            return Ok(report::not_confirmed(&node));
         }
-        node.switch(&moved).await?;
-        Ok(Some(moved))
+        let rotated = node.switch(export, &moved).await?;
+        Ok(report::moved(&node, &moved, &rotated, export))
     };
-    let done: Result<_, MigrateError> = done.await;
-    let text = done.map(|moved| report::moved(&node, moved.as_deref(), export));
+    let text: Result<String, MigrateError> = done.await;
     node.close().await;
     println!("{}", text.map_err(failed)?);
     Ok(())
+}
+
+/// Writes the export file, then imports; both at once where an earlier attempt has written the file, which is only opened
+/// and compared then.
+async fn export_and_import(
+    node: &ToKms,
+    export: &Path,
+    passphrase: Zeroizing<String>,
+) -> Result<Vec<KmsMetadata>, MigrateError> {
+    let archive = node.archive().await?;
+    let path = export.to_owned();
+    let exists = export.exists();
+    // The passphrase costs most of a second of CPU.
+    let exporting = tokio::task::spawn_blocking(move || write_export(&path, &passphrase, &archive));
+    let exporting = async {
+        let exported = match exporting.await {
+            Ok(exported) => exported?,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        eprintln!("exported: {} ({exported}), opened and compared", export.display());
+        Ok::<Exported, MigrateError>(exported)
+    };
+    let importing = async {
+        node.import(&|key, step, kms_key| {
+            eprintln!("{step}: {} {} KMS key {kms_key}", report::shown(&key.name), key.fingerprint);
+        })
+        .await
+    };
+    if exists {
+        return Ok(tokio::try_join!(exporting, importing)?.1);
+    }
+    exporting.await?;
+    importing.await
 }
 
 async fn from_kms(arguments: &FromKmsArguments, global: &Global) -> Result<(), Failure> {
@@ -100,8 +141,9 @@ async fn from_kms(arguments: &FromKmsArguments, global: &Global) -> Result<(), F
     Ok(())
 }
 
-fn already(node: &str) -> Result<(), Failure> {
-    println!("{node}: its keys are in the KMS already; no private key is left in its database");
+fn already(node: &str, rotated: &[RotatedKey]) -> Result<(), Failure> {
+    println!("{node}: its keys are in the KMS already; nothing that moved there is left in its database");
+    print!("{}", report::rotations(node, rotated));
     Ok(())
 }
 

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use cantle_crypto::PassphraseError;
-use cantle_identity::ReadError;
+use cantle_identity::{ChangeError, ReadError};
 use cantle_kms_aws::ConnectError;
 use cantle_store::{NodeIdentity, OpenError, StoreError};
-use cantle_vault::{ArchiveError, MigrationError, SchemesError, VaultError};
+use cantle_types::Fingerprint;
+use cantle_vault::{ArchiveError, GenerateError, MigrationError, SchemesError, VaultError};
 use thiserror::Error;
 
 /// Why a migration did not happen. The node is as it was, unless the text says otherwise.
@@ -85,6 +86,44 @@ pub enum MigrateError {
         "MIGRATION_STOPPED: the node's keys are as they were; what is done is not done again by the next attempt"
     )]
     Key(#[source] Box<MigrationError>),
+    /// The journal of the preparation could not be opened.
+    #[error(
+        "MIGRATION_EXPORT_FILE: the journal {} of what was prepared cannot be opened; does another cantle migrate run?",
+        path.display()
+    )]
+    Journal {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: OpenError,
+    },
+    /// No KMS key could be made in the place of one that no KMS can hold.
+    #[error(
+        "MIGRATION_NOT_ROTATED: the node's keys are in the KMS, and it can be started; but no KMS key could be made in the \
+         place of encryption key {fingerprint}, which it still uses from its database. Run the same command again"
+    )]
+    NotRotated {
+        /// The old key.
+        fingerprint: Fingerprint,
+        /// Why.
+        #[source]
+        source: Box<GenerateError>,
+    },
+    /// The topology was not changed to the new key.
+    #[error(
+        "MIGRATION_NOT_ROTATED: the node's keys are in the KMS, and it can be started; but the topology was not changed from \
+         encryption key {fingerprint} to {new}. Run the same command again"
+    )]
+    NotTold {
+        /// The old key.
+        fingerprint: Fingerprint,
+        /// The new one.
+        new: Fingerprint,
+        /// Why.
+        #[source]
+        source: Box<ChangeError>,
+    },
     /// Its database failed.
     #[error("MIGRATION_DATABASE: the database of the node failed")]
     Store(#[from] StoreError),

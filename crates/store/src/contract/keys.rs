@@ -172,7 +172,7 @@ pub(super) async fn keys_move_to_a_kms_and_back(store: &dyn NodeStore) {
     }
     let taken = metadata(&used.public(), "id-1");
     let error = store
-        .keys_move_to_kms(&[taken.clone(), metadata(&unused.public(), "id-1")])
+        .keys_move_to_kms(&[taken.clone(), metadata(&unused.public(), "id-1")], &[])
         .await
         .expect_err("one KMS key, two keys");
     assert!(matches!(error, StoreError::Conflict(Conflict::KmsKey { .. })), "{error:?}");
@@ -180,13 +180,13 @@ pub(super) async fn keys_move_to_a_kms_and_back(store: &dyn NodeStore) {
     assert_eq!(store.private_key_list().await.expect("keys can be listed").len(), 2);
 
     let moved = crate::KmsMetadata { origin: KeyOrigin::Imported, ..taken };
-    store.keys_move_to_kms(std::slice::from_ref(&moved)).await.expect("keys move");
+    store.keys_move_to_kms(std::slice::from_ref(&moved), &[]).await.expect("keys move");
     assert_eq!(store.provider_find().await.expect("the provider can be read"), Some(CryptoProvider::Kms));
     assert!(store.private_key_list().await.expect("keys can be listed").is_empty());
     let listed = store.kms_metadata_list().await.expect("metadata can be listed");
     assert_eq!(listed, std::slice::from_ref(&moved));
     assert_eq!(store.public_key_list().await.expect("keys can be listed").len(), 2, "public keys stay");
-    let again = store.keys_move_to_kms(&[moved]).await.expect_err("they have moved");
+    let again = store.keys_move_to_kms(std::slice::from_ref(&moved), &[]).await.expect_err("they have moved");
     assert!(matches!(again, StoreError::Conflict(Conflict::Provider { .. })), "{again:?}");
 
     store.keys_move_to_store(&[private(&used)]).await.expect("keys move back");
@@ -196,6 +196,14 @@ pub(super) async fn keys_move_to_a_kms_and_back(store: &dyn NodeStore) {
     assert_eq!(found.expect("the key is there").key, used.to_versioned_bytes());
     let again = store.keys_move_to_store(&[]).await.expect_err("they have moved back");
     assert!(matches!(again, StoreError::Conflict(Conflict::Provider { .. })), "{again:?}");
+
+    // One that is kept stays, and does not stand in the way back.
+    store.private_key_insert(&unused.public(), None, &private(&unused)).await.expect("a key can be stored");
+    store.keys_move_to_kms(&[moved], &[unused.fingerprint().clone()]).await.expect("keys move");
+    let kept = store.private_key_list().await.expect("keys can be listed");
+    assert_eq!(kept.iter().map(|entry| &entry.fingerprint).collect::<Vec<_>>(), [unused.fingerprint()]);
+    store.keys_move_to_store(&[private(&used), private(&unused)]).await.expect("keys move back");
+    assert_eq!(store.private_key_list().await.expect("keys can be listed").len(), 2);
 }
 
 pub(super) async fn first_key_claims_the_provider(store: &dyn NodeStore) {

@@ -182,14 +182,19 @@ impl<S: SqlStore> KeyStore for S {
         tx.commit().await
     }
 
-    async fn keys_move_to_kms(&self, moved: &[KmsMetadata]) -> Result<(), StoreError> {
+    async fn keys_move_to_kms(&self, moved: &[KmsMetadata], kept: &[Fingerprint]) -> Result<(), StoreError> {
         let mut tx = self.begin("keys_move_to_kms").await?;
         change_provider(&mut tx, CryptoProvider::Jce, CryptoProvider::Kms).await?;
         for metadata in moved {
             insert_metadata(&mut tx, metadata).await?;
             super::creations::end_of(&mut tx, metadata).await?;
         }
-        tx.execute(Statement::new("DELETE FROM private_keys")).await?;
+        let stored: Vec<(String,)> = tx.fetch(Statement::new("SELECT fingerprint FROM private_keys")).await?;
+        for (fingerprint,) in &stored {
+            if !kept.iter().any(|kept| kept.as_str() == fingerprint) {
+                delete_private(&mut tx, fingerprint).await?;
+            }
+        }
         tx.commit().await
     }
 
@@ -197,6 +202,8 @@ impl<S: SqlStore> KeyStore for S {
         let mut tx = self.begin("keys_move_to_store").await?;
         change_provider(&mut tx, CryptoProvider::Kms, CryptoProvider::Jce).await?;
         for private in moved {
+            // One that the way into the KMS has kept is there.
+            delete_private(&mut tx, private.fingerprint.as_str()).await?;
             insert_private(&mut tx, private).await?;
         }
         tx.execute(Statement::new("DELETE FROM kms_key_deletions")).await?;
@@ -252,6 +259,11 @@ async fn insert_metadata(tx: &mut impl SqlWrite, metadata: &KmsMetadata) -> Resu
         return Err(Conflict::KmsKey { kms_key_id, fingerprint }.into());
     }
     Ok(())
+}
+
+async fn delete_private(tx: &mut impl SqlWrite, fingerprint: &str) -> Result<(), StoreError> {
+    let statement = Statement::new("DELETE FROM private_keys WHERE fingerprint = $1").bind(fingerprint);
+    tx.execute(statement).await.map(drop)
 }
 
 async fn insert_private(tx: &mut impl SqlWrite, private: &StoredPrivateKey) -> Result<(), StoreError> {

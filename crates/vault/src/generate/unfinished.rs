@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{GenerateError, shown};
 use crate::key_scheme::{KeyScheme, key_usage};
+use crate::migration::is_import;
 use crate::options::{CREATION_TAG, KeyRole, OWN_TAGS};
 use crate::vault::{Creating, Inner};
 
@@ -29,7 +30,7 @@ const SEARCH_AGAIN: Duration = Duration::from_millis(500);
 
 /// Where the key of a creation is.
 #[derive(Debug)]
-pub(super) enum Location {
+pub(crate) enum Location {
     /// Here, and as it was asked for.
     Found(KmsKeyId),
     /// The node has it already.
@@ -42,7 +43,7 @@ pub(super) enum Location {
 
 /// What becomes of a creation.
 #[derive(Debug)]
-enum Settled {
+pub(crate) enum Settled {
     /// It goes on with this key.
     Key(KmsKeyId),
     /// Nothing goes on with it.
@@ -108,6 +109,9 @@ impl Inner {
         kms: &Arc<dyn Kms>,
         creation: KeyCreation,
     ) -> Result<(), SettleError> {
+        if is_import(&creation) {
+            return Ok(self.lose(&creation, "the node's keys have moved without it").await?);
+        }
         let Some(scheme) = KeyScheme::of_spec(creation.purpose, &KeySpec::from_name(&creation.key_spec))
         else {
             return Ok(self.lose(&creation, "this version has no keys of its spec").await?);
@@ -136,7 +140,7 @@ impl Inner {
                 Err(error) => Err(error.into()),
             };
         }
-        match self.search(kms, creation).await? {
+        match self.search(kms, creation, &origin_of(creation)).await? {
             Location::Found(key) => {
                 tracing::warn!(
                     kms_key_id = %key,
@@ -163,10 +167,14 @@ impl Inner {
     }
 
     /// Which key a creation goes on with, if any; what it cannot go on with is given up.
-    async fn settle(&self, kms: &Arc<dyn Kms>, creation: &KeyCreation) -> Result<Settled, SettleError> {
+    pub(crate) async fn settle(
+        &self,
+        kms: &Arc<dyn Kms>,
+        creation: &KeyCreation,
+    ) -> Result<Settled, SettleError> {
         let key = match known_key(creation) {
             Some(key) => key,
-            None => match self.locate(kms, creation).await? {
+            None => match self.locate(kms, creation, &OriginType::AwsKms).await? {
                 Location::Found(key) => {
                     self.store.creation_made(&creation.id, key.as_str()).await?;
                     tracing::info!(kms_key_id = %key, "found the KMS key of creation {} by its tag", creation.id);
@@ -211,7 +219,7 @@ impl Inner {
     }
 
     /// Gives a creation up: it stays as a possible orphan.
-    pub(super) async fn lose(&self, creation: &KeyCreation, why: &str) -> Result<(), StoreError> {
+    pub(crate) async fn lose(&self, creation: &KeyCreation, why: &str) -> Result<(), StoreError> {
         self.store.creation_lost(&creation.id, self.clock.now()).await?;
         tracing::warn!(
             creation = %creation.id,
@@ -230,15 +238,16 @@ impl Inner {
     }
 
     /// Looks for the key of a creation until there has been time for it to appear in lists.
-    pub(super) async fn locate(
+    pub(crate) async fn locate(
         &self,
         kms: &Arc<dyn Kms>,
         creation: &KeyCreation,
+        origin: &OriginType,
     ) -> Result<Location, KmsError> {
         let patience = self.options.search_patience.saturating_sub(self.age(creation));
         let deadline = Instant::now() + patience;
         loop {
-            let location = self.search(kms, creation).await?;
+            let location = self.search(kms, creation, origin).await?;
             if !matches!(location, Location::Absent) || Instant::now() >= deadline {
                 return Ok(location);
             }
@@ -247,7 +256,12 @@ impl Inner {
     }
 
     /// Looks once.
-    async fn search(&self, kms: &Arc<dyn Kms>, creation: &KeyCreation) -> Result<Location, KmsError> {
+    async fn search(
+        &self,
+        kms: &Arc<dyn Kms>,
+        creation: &KeyCreation,
+        asked: &OriginType,
+    ) -> Result<Location, KmsError> {
         let TagSearch { found, unseen } = match find_by_tag(&**kms, CREATION_TAG, &creation.id).await {
             Ok(search) => search,
             Err(error @ (KmsError::AccessDenied { .. } | KmsError::UnsupportedOperation { .. })) => {
@@ -261,7 +275,7 @@ impl Inner {
         match found.as_slice() {
             [] if unseen == 0 => Ok(Location::Absent),
             [] => Ok(Location::Unknown(format!("the tags of {unseen} KMS keys or more could not be read"))),
-            [tagged] => self.examine(kms, creation, tagged).await,
+            [tagged] => self.examine(kms, creation, tagged, asked).await,
             several => Ok(Location::Unknown(format!("{} KMS keys have its tag", several.len()))),
         }
     }
@@ -272,6 +286,7 @@ impl Inner {
         kms: &Arc<dyn Kms>,
         creation: &KeyCreation,
         tagged: &TaggedKey,
+        asked: &OriginType,
     ) -> Result<Location, KmsError> {
         let key = &tagged.key;
         match self.stores(key).await {
@@ -287,12 +302,11 @@ impl Inner {
             )));
         }
         let KeyMetadata { spec, usage, origin, .. } = kms.describe_key(key).await?.value;
-        let made_here = match &origin {
-            OriginType::AwsKms => true,
+        let as_asked = match &origin {
             OriginType::Unknown(name) => name.is_empty(),
-            _ => false,
+            origin => origin == asked,
         };
-        if spec.as_str() != creation.key_spec || usage != key_usage(creation.purpose) || !made_here {
+        if spec.as_str() != creation.key_spec || usage != key_usage(creation.purpose) || !as_asked {
             return Ok(Location::Unknown(format!(
                 "KMS key {key} has its tag, but KeySpec {spec}, KeyUsage {usage} and Origin {origin}"
             )));
@@ -303,8 +317,10 @@ impl Inner {
     /// Whether the node has the key, however it names it.
     async fn stores(&self, key: &KmsKeyId) -> Result<bool, StoreError> {
         let rows = self.store.kms_metadata_list().await?;
+        let entries = self.store.private_key_list().await?;
         let names = rows.iter().flat_map(|row| [Some(row.kms_key_id.as_str()), row.kms_key_arn.as_deref()]);
-        let mut ids = names.flatten().filter_map(|name| KmsKeyId::parse(name).ok());
+        let wrappers = entries.iter().filter_map(|entry| entry.wrapper_key_id.as_deref());
+        let mut ids = names.flatten().chain(wrappers).filter_map(|name| KmsKeyId::parse(name).ok());
         Ok(ids.any(|known| known.key_id() == key.key_id()))
     }
 
@@ -317,6 +333,11 @@ impl Inner {
         let age = self.clock.now().duration_since(creation.started_at);
         Duration::try_from(age).unwrap_or_default()
     }
+}
+
+/// Where the material of a creation's key comes from.
+fn origin_of(creation: &KeyCreation) -> OriginType {
+    if is_import(creation) { OriginType::External } else { OriginType::AwsKms }
 }
 
 fn known_key(creation: &KeyCreation) -> Option<KmsKeyId> {

@@ -9,7 +9,7 @@ use cantle_kms::testing::{FakeKms, Fault};
 use cantle_kms::{
     KeySpec, KeyState, KeyUsage, Kms, KmsAnswer, KmsError, KmsRequest, Operation, OriginType, Reply,
 };
-use cantle_store::{CreationJournal, CryptoProvider, KeyOrigin, KmsMetadata, SqliteStore};
+use cantle_store::{CreationJournal, CryptoProvider, KeyOrigin, KeyStore, KmsMetadata, SqliteStore};
 use cantle_types::Fingerprint;
 use cantle_vault::{KeyMove, KeyRole, MigrationError, PlannedKey, Vault, VaultBackend, VaultError};
 
@@ -75,7 +75,7 @@ async fn import_all(vault: &Vault) -> Result<Vec<KmsMetadata>, MigrationError> {
     let mut moved = Vec::new();
     for key in plan(vault).await {
         if let KeyMove::Import(_) = key.step {
-            moved.push(vault.import_into_kms(&key, KeyRole::Signing, |_, _| {}).await?);
+            moved.push(vault.import_into_kms(&key, KeyRole::Signing, None, |_, _| {}).await?);
         }
     }
     Ok(moved)
@@ -126,7 +126,7 @@ async fn keys_of_every_scheme_that_a_kms_holds_move_with_their_fingerprints() {
         "{tags:?}"
     );
 
-    vault.switch_to_kms(&moved).await.unwrap();
+    vault.switch_to_kms(&moved, &[]).await.unwrap();
     assert_eq!(rows(&store).await, (4, 4, 0, 0, Some(CryptoProvider::Kms)));
     assert_eq!(fingerprints(&store).await, before);
     use_all(&store, &kms, 4).await;
@@ -136,28 +136,39 @@ async fn keys_of_every_scheme_that_a_kms_holds_move_with_their_fingerprints() {
 }
 
 async fn fingerprints(store: &SqliteStore) -> Vec<Fingerprint> {
-    use cantle_store::KeyStore;
     let keys = store.public_key_list().await.unwrap();
     keys.into_iter().map(|stored| stored.key.fingerprint().clone()).collect()
 }
 
 #[tokio::test]
-async fn what_a_kms_cannot_hold_is_archived_or_has_to_be_rotated_first() {
+async fn what_a_kms_cannot_hold_is_archived_or_kept_to_decrypt_until_it_is_deleted() {
     let ecies = EncryptionKeyScheme::EciesP256HkdfHmacSha256Aes128Gcm;
     let store = node(&[SigningKeyScheme::EcDsaP256], &[ecies, ecies]).await;
     let vault = migrating(&store, Arc::new(FakeKms::new())).await;
     let needed = fingerprints(&store).await[1].clone();
     let by = |fingerprint: &Fingerprint| (*fingerprint == needed).then(|| "it is mapped".to_owned());
     let steps: Vec<_> = vault.plan_migration(by).await.unwrap().into_iter().map(|key| key.step).collect();
-    let expected = [
-        KeyMove::Import(KeySpec::EccNistP256),
-        KeyMove::RotateFirst("it is mapped".to_owned()),
-        KeyMove::Archive,
-    ];
+    let expected =
+        [KeyMove::Import(KeySpec::EccNistP256), KeyMove::Rotate("it is mapped".to_owned()), KeyMove::Archive];
     assert_eq!(steps, expected);
     let planned = plan(&vault).await;
-    let refused = vault.import_into_kms(&planned[1], KeyRole::Encryption, |_, _| {}).await.unwrap_err();
+    let refused = vault.import_into_kms(&planned[1], KeyRole::Encryption, None, |_, _| {}).await.unwrap_err();
     assert!(matches!(refused, MigrationError::NotImportable { .. }), "{refused:?}");
+
+    let kms = Arc::new(FakeKms::new());
+    let vault = migrating(&store, Arc::clone(&kms) as Arc<dyn Kms>).await;
+    let moved = import_all(&vault).await.unwrap();
+    vault.switch_to_kms(&moved, std::slice::from_ref(&needed)).await.unwrap();
+    let backend = VaultBackend::Kms(kms as Arc<dyn Kms>);
+    let vault = open(&store, backend, options(CryptoProvider::Kms)).await.unwrap();
+    let info = vault.private_key(&needed).await.unwrap().unwrap();
+    assert_eq!((info.provider, info.kms.is_none()), (CryptoProvider::Jce, true));
+    let PublicKey::Encryption(public) = &info.public else { panic!("{info:?}") };
+    let ciphertext = public.encrypt(b"secret").unwrap();
+    assert_eq!(vault.decrypt(&ciphertext, &needed).await.unwrap().as_slice(), b"secret");
+    vault.delete_key_pair(&needed, cantle_vault::KeyInUse::No).await.unwrap();
+    assert!(vault.decrypt(&ciphertext, &needed).await.is_err());
+    assert!(store.private_key_list().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -182,7 +193,7 @@ async fn a_migration_that_dies_at_any_request_is_taken_up_and_makes_no_key_twice
             drop(vault);
             let vault = migrating(&store, Arc::clone(&kms) as Arc<dyn Kms>).await;
             let moved = import_all(&vault).await.unwrap();
-            vault.switch_to_kms(&moved).await.unwrap();
+            vault.switch_to_kms(&moved, &[]).await.unwrap();
             use_all(&store, &kms, 2).await;
             // Only an answer of CreateKey that nobody heard leaves a key, and the journal tells of it.
             let (made, told) = (kms.keys().len(), store.creation_list().await.unwrap().len());
@@ -235,7 +246,7 @@ async fn refusals_of_the_kms_name_key_and_step_and_change_nothing() {
     }
     let moved = import_all(&vault).await.unwrap();
     assert_eq!(kms.keys().len(), 1, "one key was made, and used again after each refusal");
-    vault.switch_to_kms(&moved).await.unwrap();
+    vault.switch_to_kms(&moved, &[]).await.unwrap();
     use_all(&store, &kms, 1).await;
 }
 
@@ -252,7 +263,7 @@ async fn an_import_that_the_kms_fails_is_done_by_the_next_attempt_with_the_same_
     // The one whose answer was lost was carried out: the next attempt finds an enabled key.
     let moved = import_all(&vault).await.unwrap();
     assert_eq!(kms.keys().len(), 1);
-    vault.switch_to_kms(&moved).await.unwrap();
+    vault.switch_to_kms(&moved, &[]).await.unwrap();
     use_all(&store, &kms, 1).await;
 }
 
@@ -272,6 +283,6 @@ async fn a_kms_key_with_other_material_is_not_taken() {
     kms.set_state(&other, KeyState::PendingDeletion);
     let moved = import_all(&vault).await.unwrap();
     assert_eq!(kms.keys().len(), 3);
-    vault.switch_to_kms(&moved).await.unwrap();
+    vault.switch_to_kms(&moved, &[]).await.unwrap();
     use_all(&store, &kms, 1).await;
 }

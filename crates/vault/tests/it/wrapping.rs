@@ -278,15 +278,65 @@ async fn a_start_that_cannot_use_the_wrapper_key_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_of_create_key_is_told_and_another_key_is_made() {
+async fn a_wrapper_key_whose_answer_was_lost_is_found_by_its_tag_at_once_or_at_the_next_start() {
     let place = Place::new();
+    place.kms.fail_next(Operation::CreateKey, 1, Fault::AnswerLost);
+    let (vault, store) = place.start(Some(NEW)).await.unwrap();
+    assert_eq!(place.kms.keys().len(), 1);
+    assert_eq!(vault.wrapper_key_id().await.unwrap(), place.kms.keys()[0].key_id);
+    store.close().await;
+
+    let place = Place::new();
+    place.kms.deny(Operation::ListKeys);
+    place.kms.fail_next(Operation::CreateKey, 1, Fault::AnswerLost);
+    place.start(Some(NEW)).await.unwrap_err();
+    place.kms.allow_all();
+    let (vault, store) = place.start(Some(NEW)).await.unwrap();
+    vault.generate_signing_key(None, None, KeyRole::Signing).await.unwrap();
+    assert_eq!(place.kms.keys().len(), 1, "it is adopted, none is made again");
+    assert!(store.creation_list().await.unwrap().is_empty());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_lost_wrapper_key_is_named_where_keys_may_not_be_listed_and_found_later() {
+    let place = Place::new();
+    place.kms.deny(Operation::ListKeys);
     place.kms.fail_next(Operation::CreateKey, 1, Fault::AnswerLost);
     let error = place.start(Some(NEW)).await.unwrap_err();
     assert!(error.to_string().contains("CantleCreation="), "{error}");
+    let orphan = place.kms.keys().remove(0).key_id;
     let (vault, store) = place.start(Some(NEW)).await.unwrap();
     vault.generate_signing_key(None, None, KeyRole::Signing).await.unwrap();
     assert_eq!(place.kms.keys().len(), 2);
-    assert_eq!(store.creation_list().await.unwrap().len(), 1, "what may be an orphan stays in the journal");
+    let orphans = vault.possible_orphans().await.unwrap();
+    assert!(orphans.len() == 1 && orphans[0].lost_at.is_some(), "{orphans:?}");
+    place.kms.allow_all();
+    vault.reconcile().await.unwrap();
+    let orphans = vault.possible_orphans().await.unwrap();
+    assert_eq!(orphans[0].kms_key_id.as_deref(), Some(orphan.as_str()));
+    place.kms.set_state(&orphan, KeyState::PendingDeletion);
+    vault.reconcile().await.unwrap();
+    assert!(vault.possible_orphans().await.unwrap().is_empty());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_wrapper_key_made_for_a_rotation_that_did_not_happen_is_a_possible_orphan() {
+    let place = Place::new();
+    place.with_clear_keys().await;
+    let (vault, store) = place.start(Some(NEW)).await.unwrap();
+    let current = vault.wrapper_key_id().await.unwrap();
+    place.kms.deny(Operation::Encrypt);
+    vault.rotate_wrapper_key(None).await.unwrap_err();
+    place.kms.allow_all();
+    store.close().await;
+    let (vault, store) = place.start(Some(NEW)).await.unwrap();
+    vault.reconcile().await.unwrap();
+    assert_eq!(vault.wrapper_key_id().await.unwrap(), current);
+    let orphans = vault.possible_orphans().await.unwrap();
+    assert!(orphans.len() == 1 && orphans[0].lost_at.is_some(), "{orphans:?}");
+    assert!(orphans[0].kms_key_id.is_some(), "{orphans:?}");
     store.close().await;
 }
 

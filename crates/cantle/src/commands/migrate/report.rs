@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
-use cantle_node::{FromKms, KeyMove, KeyPlan, KmsMetadata, ToKms};
+use cantle_node::{FromKms, KeyMove, KeyPlan, KmsMetadata, RotatedKey, ToKms};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
@@ -11,6 +11,8 @@ const MONTHLY: usize = 1;
 /// The requests for one key, in their order; the last one by what the key is for.
 const REQUESTS: [&str; 5] =
     ["CreateKey", "GetParametersForImport", "ImportKeyMaterial", "DescribeKey", "GetPublicKey"];
+/// The requests for a key that takes the place of one that no KMS can hold. Its announcement takes two signatures.
+const ROTATION: [&str; 6] = ["CreateKey", "DescribeKey", "GetPublicKey", "Decrypt", "Sign", "Sign"];
 
 /// What will happen, without anything of it.
 pub(super) struct Plan {
@@ -32,6 +34,29 @@ impl Plan {
         self.keys.iter().filter(|key| matches!(key.step, KeyMove::Import(_)))
     }
 
+    fn rotated(&self) -> impl Iterator<Item = (&KeyPlan, &str)> {
+        self.keys.iter().filter_map(|key| match &key.step {
+            KeyMove::Rotate(by) => Some((key, by.as_str())),
+            _ => None,
+        })
+    }
+
+    /// What the node will tell its domains, in this order.
+    fn transactions(&self) -> Vec<String> {
+        let of = |(key, by): (&KeyPlan, &str)| {
+            let owner = by.strip_prefix("it is mapped to ").unwrap_or(by);
+            [
+                format!("Add OwnerToKeyMapping {owner}: the new key {}-kms, RSA_2048", key.name),
+                format!("Remove OwnerToKeyMapping {owner}: {}", key.fingerprint),
+            ]
+        };
+        self.rotated().flat_map(of).collect()
+    }
+
+    fn new_keys(&self) -> usize {
+        self.imported().count() + self.rotated().count()
+    }
+
     /// Requests by operation, at least: DescribeKey and GetPublicKey are repeated until a new key is known everywhere.
     fn requests(&self) -> BTreeMap<&'static str, usize> {
         let mut requests = BTreeMap::new();
@@ -41,6 +66,9 @@ impl Plan {
             for operation in REQUESTS.into_iter().chain(["DescribeKey", trial]) {
                 *requests.entry(operation).or_insert(0) += 1;
             }
+        }
+        for operation in self.rotated().flat_map(|_| ROTATION) {
+            *requests.entry(operation).or_insert(0) += 1;
         }
         requests
     }
@@ -71,8 +99,8 @@ impl Plan {
             "keys": keys.collect::<Vec<_>>(),
             "permissions": self.permissions(),
             "kms_requests": self.requests(),
-            "usd_per_month": self.imported().count() * MONTHLY,
-            "topology_transactions": [],
+            "usd_per_month": self.new_keys() * MONTHLY,
+            "topology_transactions": self.transactions(),
         })
     }
 }
@@ -91,8 +119,15 @@ impl fmt::Display for Plan {
         let requests: Vec<String> =
             self.requests().iter().map(|(operation, count)| format!("{operation} {count}")).collect();
         writeln!(f, "KMS requests, at least: {}", requests.join(", "))?;
-        writeln!(f, "cost: {} USD a month for the KMS keys", self.imported().count() * MONTHLY)?;
-        writeln!(f, "topology transactions: none; identity, keys and fingerprints stay the same")?;
+        writeln!(f, "cost: {} USD a month for the KMS keys", self.new_keys() * MONTHLY)?;
+        match self.transactions().as_slice() {
+            [] => writeln!(f, "topology transactions: none; identity, keys and fingerprints stay the same")?,
+            some => writeln!(
+                f,
+                "topology transactions, after the switch:\n  {}\nidentity and all other keys and fingerprints stay the same",
+                some.join("\n  ")
+            )?,
+        }
         write!(f, "dry run: nothing was changed, and the KMS was not asked")
     }
 }
@@ -101,7 +136,7 @@ fn step_name(step: &KeyMove) -> &'static str {
     match step {
         KeyMove::Import(_) => "import",
         KeyMove::Archive => "archive",
-        KeyMove::RotateFirst(_) => "rotate-first",
+        KeyMove::Rotate(_) => "rotate",
         _ => "unknown",
     }
 }
@@ -113,7 +148,9 @@ fn step(step: &KeyMove) -> String {
         }
         KeyMove::Import(spec) => format!("imported as {spec}"),
         KeyMove::Archive => "no KMS can hold it and nothing needs it: exported, then erased".to_owned(),
-        KeyMove::RotateFirst(by) => format!("no KMS can hold it, and {by}: rotate it first"),
+        KeyMove::Rotate(by) => {
+            format!("no KMS can hold it, and {by}: rotated to a new KMS key, kept to decrypt")
+        }
         _ => String::new(),
     }
 }
@@ -123,25 +160,54 @@ pub(super) fn shown(name: &str) -> &str {
     if name.is_empty() { "(without a name)" } else { name }
 }
 
-/// What became of a migration; `None`: it was not confirmed.
-pub(super) fn moved(node: &ToKms, moved: Option<&[KmsMetadata]>, export: &Path) -> String {
-    let export = export.display();
-    let Some(moved) = moved else {
-        return format!(
-            "{}: all keys are in the KMS and proved, and nothing was switched: the node can be started as it was. The same \
-             command again, confirmed, switches it; nothing is imported twice",
-            node.node
-        );
+/// What is ready for the switch.
+pub(super) fn prepared(node: &ToKms, export: &Path) -> String {
+    format!(
+        "prepared: {}: {} keys are in the KMS and proved; the node was not touched and may go on running. Stop it, and give \
+         the same command with --yes instead of --prepare; until then {}.journal knows the KMS keys, so keep it",
+        node.node,
+        node.plan().filter(|key| matches!(key.step, KeyMove::Import(_))).count(),
+        export.display()
+    )
+}
+
+pub(super) fn not_confirmed(node: &ToKms) -> String {
+    format!(
+        "{}: all keys are in the KMS and proved, and nothing was switched: the node can be started as it was. The same \
+         command again, confirmed, switches it; nothing is imported twice",
+        node.node
+    )
+}
+
+/// What was rotated, and how the old keys are ended.
+pub(super) fn rotations(node: &str, rotated: &[RotatedKey]) -> String {
+    let node = node.replace('-', "_");
+    let line = |key: &RotatedKey| {
+        format!(
+            "rotated: encryption key {} to {} ({}, KMS key {}); the node tells its domains when it is started. The old key \
+             stays in its database to decrypt what others sent before they heard of the new one. When the node has been \
+             connected to each of its domains for some minutes, nothing needs it any more: {node}.keys.secret.delete(\"{}\", force = true)\n",
+            key.old, key.new, key.name, key.kms_key_id, key.old
+        )
     };
+    rotated.iter().map(line).collect()
+}
+
+/// What became of a migration.
+pub(super) fn moved(node: &ToKms, moved: &[KmsMetadata], rotated: &[RotatedKey], export: &Path) -> String {
+    let export = export.display();
     let name = node.node.name.as_str().replace('-', "_");
     let mut text = format!(
-        "migrated: {} holds its keys in the KMS: {} imported with {} requests, {} USD a month. Identity, fingerprints and \
-         topology are the same.\n",
+        "migrated: {} holds its keys in the KMS: {} imported, {} rotated, with {} requests, {} USD a month. Identity, \
+         fingerprints and topology are the same{}.\n",
         node.node,
         moved.len(),
+        rotated.len(),
         node.requests(),
-        moved.len() * MONTHLY
+        (moved.len() + rotated.len()) * MONTHLY,
+        if rotated.is_empty() { "" } else { " but for what was rotated" }
     );
+    text += &rotations(node.node.name.as_str(), rotated);
     text += &format!(
         "export file: {export}. Keep it offline, and its passphrase elsewhere: it is the only copy of the private keys outside \
          the KMS, and `cantle migrate from-kms` needs it. `age -d {export}` opens it too.\n"
@@ -155,7 +221,8 @@ pub(super) fn moved(node: &ToKms, moved: Option<&[KmsMetadata]>, export: &Path) 
              val fresh = {name}.keys.secret.generate_signing_key(\"{}-delegate\")\n  \
              {name}.topology.namespace_delegations.authorize(TopologyChangeOp.Add, \"{}\", fresh.fingerprint, isRootDelegation = false)\n  \
              {name}.topology.all.renew(\"{}\", fresh.fingerprint)\n\
-             and then take the root offline: aws kms disable-key. The root itself cannot be replaced, and the export file has it.\n",
+             and then take the root offline: aws kms disable-key. Where the root is offline, `cantle topology prepare`, \
+             `sign` and `assemble` do the same from files. The root itself cannot be replaced, and the export file has it.\n",
             key.fingerprint,
             shown(&key.name),
             key.fingerprint,
