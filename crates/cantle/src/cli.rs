@@ -297,6 +297,9 @@ pub(crate) struct Remote {
     /// The admin API of a running node; may be given several times
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) remote: Vec<String>,
+    /// A file with the token that they ask for
+    #[arg(long, value_name = "FILE", requires = "remote")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// Flags of `cantle keys`.

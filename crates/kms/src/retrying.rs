@@ -58,7 +58,7 @@ impl Default for RetryOptions {
 /// Repeats requests to another [`Kms`] while [`KmsError::retryable`] says that it may help.
 ///
 /// Each retry is logged at WARN with its number, its delay and the error. CreateKey is repeated only if
-/// [`KmsError::surely_not_executed`] holds too. Dropping the future ends the retries.
+/// [`KmsError::surely_not_executed`] holds too. Dropping the future ends the retries, and so does [`Waits::end`].
 #[derive(Debug, Clone)]
 pub struct Retrying {
     inner: Arc<dyn Kms>,
@@ -152,8 +152,7 @@ impl Attempts<'_> {
             "retry {number} {limit} in {} ms: {error}",
             delay.as_millis()
         );
-        tokio::time::sleep(delay).await;
-        Ok(())
+        if self.waits.pause(delay).await { Ok(()) } else { Err(error) }
     }
 
     fn next_delay(&self, error: &KmsError) -> Option<Duration> {
@@ -329,6 +328,30 @@ mod tests {
         asking.abort();
         assert!(asking.await.unwrap_err().is_cancelled());
         assert!(waits.list().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_node_ends_retries_with_their_last_failure() {
+        let hours = Backoff {
+            initial_delay: Duration::from_secs(7200),
+            max_delay: Duration::from_secs(7200),
+            max_retries: None,
+        };
+        let stack = stack(RetryOptions { failures: hours, ..FAST });
+        stack.fake.fail_next(Operation::CreateKey, usize::MAX, Fault::ConnectionRefused);
+        let (waits, kms) = (stack.kms.waits(), stack.kms.clone());
+        let asking =
+            tokio::spawn(async move { kms.create_key(&CreateKey::signing(KeySpec::EccNistP256)).await });
+        let ended = tokio::time::timeout(Duration::from_secs(30), async {
+            while waits.list().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            waits.end();
+            asking.await.unwrap()
+        });
+        let error = ended.await.unwrap().unwrap_err();
+        assert!(matches!(error, KmsError::Network { .. }), "{error:?}");
+        assert_eq!(stack.counted.counts().of(Operation::CreateKey), 1);
     }
 
     #[tokio::test]

@@ -1,19 +1,28 @@
 //! The requests of a node that wait: to be repeated, or for their turn. What they are, since when, and why.
 //!
-//! Nothing repeats in silence: besides the line in the log, whoever asks a node how it is sees what it waits for.
+//! Nothing repeats in silence: besides the line in the log, whoever asks a node how it is sees what it waits for. When
+//! the node ends, nothing is repeated any more.
 
 use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+use tokio::sync::watch;
 
 use crate::{KmsError, Operation};
 
 /// The requests that wait. Clones are the same list.
 #[derive(Debug, Clone, Default)]
-pub struct Waits(Arc<Mutex<Listed>>);
+pub struct Waits(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    listed: Mutex<Listed>,
+    ended: watch::Sender<bool>,
+}
 
 #[derive(Debug, Default)]
 struct Listed {
@@ -51,6 +60,21 @@ impl Waits {
         self.listed().waits.values().cloned().collect()
     }
 
+    /// Lets nothing be repeated any more: who waits for the next attempt gets the failure of the last one, at once.
+    pub fn end(&self) {
+        self.0.ended.send_replace(true);
+    }
+
+    /// Waits for so long; `false` if the end came before.
+    pub(crate) async fn pause(&self, delay: Duration) -> bool {
+        let mut ended = self.0.ended.subscribe();
+        tokio::select! {
+            // The sender lives as long as `self`.
+            _ = ended.wait_for(|ended| *ended) => false,
+            () = tokio::time::sleep(delay) => true,
+        }
+    }
+
     /// Lists a request that is repeated, until the answer is dropped.
     pub(crate) fn enter(&self, since: Instant, error: &KmsError) -> Waiting {
         self.list_until_dropped(Wait {
@@ -77,7 +101,7 @@ impl Waits {
 
     fn listed(&self) -> MutexGuard<'_, Listed> {
         // Whole after every step, so a panic elsewhere has not spoilt it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

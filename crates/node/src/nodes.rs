@@ -23,6 +23,7 @@ use crate::{
     domain, domain_manager,
     domain_options::CallTimeouts,
     error::{StartError, StartStep},
+    kms::NodeKms,
     mediator,
     metrics::WithMetrics,
     monitoring, participant, ports_file,
@@ -89,7 +90,7 @@ pub struct NodeHandle {
     pub pings: PingFeed,
     vault: Vault,
     topology: NodeTopology,
-    counted: Option<cantle_kms::Counted>,
+    kms: Option<NodeKms>,
 }
 
 impl NodeHandle {
@@ -104,7 +105,7 @@ impl NodeHandle {
     /// What it has asked of its KMS; nothing with provider jce.
     #[must_use]
     pub fn kms_requests(&self) -> RequestCounts {
-        self.counted.as_ref().map(cantle_kms::Counted::counts).unwrap_or_default()
+        self.kms.as_ref().map(|kms| kms.counted.counts()).unwrap_or_default()
     }
 }
 
@@ -224,7 +225,7 @@ impl Nodes {
             pings: running.pings.clone(),
             vault: running.vault.clone(),
             topology: running.topology.clone(),
-            counted: running.counted.clone(),
+            kms: running.kms.clone(),
         };
         self.running.iter().map(handle).collect()
     }

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use cantle_admin_api::{AdminHandles, AdminServer, NodeHealth, NodeTopology, PingFeed};
-use cantle_kms::Counted;
 use cantle_store::NodeIdentity;
 use cantle_transport::{Bearer, ClientTls};
 use cantle_vault::Vault;
@@ -12,7 +11,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, warn};
 
-use crate::{monitoring::Monitored, state::NodeState, storage::OpenStore};
+use crate::{kms::NodeKms, monitoring::Monitored, state::NodeState, storage::OpenStore};
 
 /// How long the end of a node waits for keys that are being made.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -32,7 +31,7 @@ pub(crate) struct RunningNode {
     pub(crate) pings: PingFeed,
     pub(crate) vault: Vault,
     pub(crate) topology: NodeTopology,
-    pub(crate) counted: Option<Counted>,
+    pub(crate) kms: Option<NodeKms>,
     pub(crate) store: OpenStore,
     pub(crate) tasks: Vec<JoinHandle<()>>,
 }
@@ -49,6 +48,9 @@ impl RunningNode {
 
     /// Waits until everything of the node has ended; it was told to stop before.
     pub(crate) async fn ended(self) {
+        if let Some(kms) = &self.kms {
+            kms.waits.end();
+        }
         for task in self.tasks {
             if let Err(failed) = task.await
                 && failed.is_panic()

@@ -80,7 +80,6 @@ impl Serving {
             let serving = public_api::serve(api, sequencer, around.clock, around.stop.clone());
             tasks.push(tokio::spawn(serving.in_current_span()));
         }
-        let counted = kms.map(|kms| kms.counted);
         let node = RunningNode {
             node,
             admin_address,
@@ -92,7 +91,7 @@ impl Serving {
             pings,
             vault,
             topology,
-            counted,
+            kms,
             store,
             tasks,
         };

@@ -216,12 +216,11 @@ async fn settled(running: &Nodes, config: &Config) -> Result<SessionOptions, Fai
 
 async fn remote_nodes(arguments: &Remote) -> Result<Vec<NodeRef>, Failure> {
     let mut refs = Vec::new();
-    for address in &arguments.remote {
-        let target = Target::at(address)?;
-        let node = remote::describe(remote::connect(&target).await?, address).await?;
-        let Target { endpoint, tls, .. } = target;
+    for target in remote::named(arguments)? {
+        let node = remote::describe(remote::connect(&target).await?, &target.address).await?;
+        let Target { address, endpoint, tls, bearer } = target;
         let remote = NodeRef::new(node_kind(&node.kind), node.name, Locality::Remote, endpoint, tls);
-        refs.push(remote.with_settings(settings::of_address(address)));
+        refs.push(remote.with_bearer(bearer).with_settings(settings::of_address(&address)));
     }
     Ok(refs)
 }

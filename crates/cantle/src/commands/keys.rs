@@ -11,10 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{Global, Keys, Remote},
-    commands::{
-        check,
-        remote::{self, Target},
-    },
+    commands::{check, remote},
     failure::Failure,
 };
 
@@ -71,8 +68,8 @@ async fn of_config(global: &Global) -> Result<Vec<OwnedKey>, Failure> {
 
 async fn of_remote(remote: &Remote) -> Result<Vec<OwnedKey>, Failure> {
     let mut keys = Vec::new();
-    for address in &remote.remote {
-        let channel = remote::connect(&Target::at(address)?).await?;
+    for target in remote::named(remote)? {
+        let (channel, address) = (remote::connect(&target).await?, &target.address);
         let node = remote::describe(channel.clone(), address).await?;
         let answer = KeyServiceClient::new(channel)
             .list_keys(ListKeysRequest {})

@@ -1,7 +1,8 @@
 //! Nodes that run elsewhere, reached over their admin API.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
+use anyhow::Context;
 use cantle_config::{NodeConfig, RemoteNodeConfig};
 use cantle_node::{client_tls, own_client_tls};
 use cantle_proto::{
@@ -92,7 +93,7 @@ impl Target {
 /// The addresses given, or those of the configuration's nodes with a fixed port and of its remote nodes.
 pub(crate) fn targets(arguments: &Remote, global: &Global) -> Result<Vec<Target>, Failure> {
     if !arguments.remote.is_empty() {
-        return arguments.remote.iter().map(|address| Target::at(address)).collect();
+        return named(arguments);
     }
     let config = check::load(global)?;
     let mut targets = Vec::new();
@@ -109,6 +110,17 @@ pub(crate) fn targets(arguments: &Remote, global: &Global) -> Result<Vec<Target>
         ));
     }
     Ok(targets)
+}
+
+/// The addresses given, with the token for them.
+pub(crate) fn named(arguments: &Remote) -> Result<Vec<Target>, Failure> {
+    let token = arguments.token_file.as_deref().map(|file| {
+        let read = fs::read_to_string(file).with_context(|| format!("the token file {}", file.display()));
+        read.map(|text| SecretString::from(text.trim())).map_err(Failure::usage)
+    });
+    let bearer = bearer(token.transpose()?.as_ref(), "the token of --token-file")?;
+    let target = |address| Ok(Target { bearer: bearer.clone(), ..Target::at(address)? });
+    arguments.remote.iter().map(|address| target(address)).collect()
 }
 
 /// What is sent with each call, if a token is configured.

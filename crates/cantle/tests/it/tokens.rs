@@ -51,6 +51,21 @@ fn the_admin_api_asks_for_tokens_and_the_own_console_has_one() {
         assert!(status.status.success(), "{}", status.stderr);
     }
 
+    let file = workplace.write("token", &format!("{good}\n"));
+    let (at, file) = (format!("127.0.0.1:{port}"), file.to_str().unwrap());
+    for arguments in [["status", "--remote", &at], ["keys", "--remote", &at]] {
+        let refused = workplace.finish(&arguments);
+        assert!(refused.stderr.contains("UNAUTHENTICATED"), "{}", refused.stderr);
+        let told = workplace.finish(&[&arguments[..], &["--token-file", file]].concat());
+        assert!(told.status.success() && told.stdout.contains("participant1"), "{}", told.stderr);
+    }
+    let script = workplace.write("far.canton", "print(participant1.id)");
+    let script = workplace.finish(&["run", script.to_str().unwrap(), "--remote", &at, "--token-file", file]);
+    assert!(script.status.success() && script.stdout.contains("participant1::"), "{}", script.stderr);
+    let nowhere = workplace.finish(&["status", "--remote", &at, "--token-file", "nowhere"]);
+    assert_eq!(nowhere.status.code(), Some(2), "{}", nowhere.stderr);
+    assert!(nowhere.stderr.contains("the token file nowhere"), "{}", nowhere.stderr);
+
     let expired = token(&json!({"sub": "operator", "scope": "admin", "exp": 1_000_000_000}));
     let other = token(&json!({"sub": "operator", "scope": "reader"}));
     for token in [None, Some("opens-something"), Some(expired.as_str()), Some(&other)] {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{Global, Remote},
-    commands::remote::{self, Target},
+    commands::remote,
     failure::Failure,
 };
 
@@ -42,8 +42,8 @@ pub(super) async fn forget(id: &str, remote: &Remote, global: &Global) -> Result
         println!("{node} has forgotten {id}");
         return Ok(());
     }
-    for address in &remote.remote {
-        let channel = remote::connect(&Target::at(address)?).await?;
+    for target in remote::named(remote)? {
+        let (channel, address) = (remote::connect(&target).await?, &target.address);
         let mut keys = KeyServiceClient::new(channel);
         let listed = keys.list_possible_orphans(ListPossibleOrphansRequest {}).await;
         let listed = listed.map_err(|status| remote::failed(address, &status))?.into_inner().orphans;
@@ -68,8 +68,8 @@ async fn of_config(global: &Global) -> Result<Vec<(String, PossibleOrphan)>, Fai
 
 async fn of_remote(remote: &Remote) -> Result<Vec<(String, PossibleOrphan)>, Failure> {
     let mut orphans = Vec::new();
-    for address in &remote.remote {
-        let channel = remote::connect(&Target::at(address)?).await?;
+    for target in remote::named(remote)? {
+        let (channel, address) = (remote::connect(&target).await?, &target.address);
         let node = remote::describe(channel.clone(), address).await?;
         let answer = KeyServiceClient::new(channel)
             .list_possible_orphans(ListPossibleOrphansRequest {})
