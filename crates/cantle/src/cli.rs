@@ -352,6 +352,9 @@ pub(crate) struct Doctor {
     /// Makes a trial key where nodes make keys, which stays and costs about 1 USD a month until it is deleted
     #[arg(long)]
     pub(crate) create: bool,
+    /// Examines what cantle migrate to-kms needs; with --create it imports a trial key as a migration would
+    #[arg(long)]
+    pub(crate) migration: bool,
 }
 
 #[derive(Args, Debug)]
@@ -368,6 +371,9 @@ pub(crate) struct IamPolicy {
     /// Lets the node list keys, to find those that a crash left behind
     #[arg(long)]
     pub(crate) reconcile: bool,
+    /// Adds what cantle migrate to-kms needs for nodes whose private keys are still in their databases
+    #[arg(long)]
+    pub(crate) migration: bool,
     /// A key that will be registered, by its key id or key ARN; may be given several times
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Vec<String>,

@@ -9,6 +9,7 @@
 
 mod finding;
 mod keys;
+mod migration;
 mod node;
 mod quotas;
 mod service;
@@ -29,6 +30,8 @@ use self::service::Service;
 pub struct DoctorOptions {
     /// Whether a trial key is made, to see whether keys can be made.
     pub trial_key: TrialKey,
+    /// Whether what a migration into the KMS needs is examined, for nodes whose private keys are in their databases.
+    pub migration: bool,
     /// Credentials instead of those that the configuration or the environment names.
     pub credentials: Option<StaticCredentials>,
 }
@@ -57,7 +60,7 @@ pub async fn examine(config: &Config, data_dir: &Path, options: &DoctorOptions) 
     join_all(services.iter_mut().map(Service::ask)).await;
     let examined = config.nodes().map(|node| {
         let service = services.iter().find(|service| Some(&service.config) == node.crypto.kms.as_ref());
-        node::examine(node, service, data_dir)
+        node::examine(node, service, data_dir, options.migration)
     });
     let examined = join_all(examined).await;
     let mut findings: Vec<Finding> = examined.iter().flat_map(|node| node.findings.clone()).collect();
@@ -67,6 +70,17 @@ pub async fn examine(config: &Config, data_dir: &Path, options: &DoctorOptions) 
         if let Some(first) = makers.first() {
             let names: Vec<String> = makers.iter().map(|node| node.node.to_string()).collect();
             findings.push(trial::create_key(service, first, &names.join(", "), options.trial_key).await);
+        }
+    }
+    for service in &services {
+        let moves = |node: &&node::Examined<'_>| {
+            node.migrates.as_ref().is_some_and(|(kms, _)| *kms == service.config)
+        };
+        let movers = examined.iter().filter(moves);
+        let movers: Vec<_> = movers.collect();
+        if let Some(first) = movers.first() {
+            let names: Vec<String> = movers.iter().map(|node| node.node.to_string()).collect();
+            findings.extend(migration::import(service, first, &names.join(", "), options.trial_key).await);
         }
     }
     findings.extend(services.iter().map(|service| quotas::quotas(config, service)));

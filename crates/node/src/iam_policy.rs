@@ -19,7 +19,11 @@ use cantle_kms::KmsKeyId;
 
 pub use self::statement::{IamCondition, IamStatement};
 use self::{need::Need, statement::Statements, wrapper::WrapperNeed};
-use crate::{error::StartError, storage, stored_keys::stored_keys};
+use crate::{
+    error::StartError,
+    storage,
+    stored_keys::{stored_keys, stored_material},
+};
 
 /// What the operator knows that the configuration does not say.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +34,9 @@ pub struct IamPolicyOptions {
     pub role: Option<String>,
     /// Whether the node may list keys to find those that a crash left behind.
     pub reconcile: bool,
+    /// Whether what `cantle migrate to-kms` needs is allowed too, for the nodes whose private keys are still in their
+    /// databases.
+    pub migration: bool,
     /// Keys that the operator will register: key ids or key ARNs.
     pub keys: Vec<KmsKeyId>,
     /// The operator registers the keys of all nodes, those of sequencers and mediators too.
@@ -86,7 +93,18 @@ pub async fn iam_policy(
             }
         };
         let need = Need::of(config, node, kms, keys, options);
-        needs.push(need.map_err(|step| StartError::new(&identity, step))?);
+        let mut need = need.map_err(|step| StartError::new(&identity, step))?;
+        if options.migration {
+            let material = stored_material(node, data_dir).await;
+            match material.map_err(|step| StartError::new(&identity, step))? {
+                Some(material) => need.add_migration(material),
+                None => notes.push(format!(
+                    "{identity} has no private keys in a database under {}, so it has nothing to migrate",
+                    data_dir.display()
+                )),
+            }
+        }
+        needs.push(need);
     }
     if wrappers.is_empty() || !needs.is_empty() {
         notes.extend(need::notes(&needs, options));

@@ -395,7 +395,7 @@ async fn open_store(
     data_dir: &Path,
     access: Access,
 ) -> Result<OpenStore, MigrateError> {
-    let failed = |source| MigrateError::Open { node: node.clone(), source };
+    let failed = |source| MigrateError::Open { node: node.clone(), source: Box::new(source) };
     // A database that is not there must not come about.
     match storage::open(config, data_dir, Access::ReadOnly).await {
         Ok(store) if access == Access::ReadOnly => return Ok(store),

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use cantle_config::{NodeConfig, StorageBackend};
 use cantle_crypto::PublicKey;
-use cantle_store::{Access, KmsMetadata, OpenError};
+use cantle_kms::{KeySpec, KeyUsage, KmsKeyId};
+use cantle_store::{Access, CryptoProvider, KmsMetadata, OpenError};
 use cantle_types::KeyName;
+use cantle_vault::import_spec;
 
 use crate::{
     error::StartStep,
@@ -49,6 +51,49 @@ pub(crate) async fn stored_wrapper_key(
     let keys = store.store.private_key_list().await;
     store.close().await;
     Ok(keys?.into_iter().find_map(|key| key.wrapper_key_id))
+}
+
+/// The private keys that are in a node's store and could move into a KMS.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StoredMaterial {
+    /// The specs of the KMS keys that their material would be imported into, with their usage.
+    pub(crate) imported: Vec<(KeySpec, KeyUsage)>,
+    /// How many no KMS can hold.
+    pub(crate) others: usize,
+    /// What encrypts them.
+    pub(crate) wrapper_keys: Vec<KmsKeyId>,
+}
+
+/// What a migration would move; none if the node has no private keys in its store, or is with provider kms already.
+pub(crate) async fn stored_material(
+    config: &NodeConfig,
+    data_dir: &Path,
+) -> Result<Option<StoredMaterial>, StartStep> {
+    let Some(store) = open(config, data_dir).await? else { return Ok(None) };
+    let read = async {
+        if store.store.provider_find().await? != Some(CryptoProvider::Jce) {
+            return Ok(None);
+        }
+        let mut material = StoredMaterial::default();
+        for entry in store.store.private_key_list().await? {
+            let wrapper = entry.wrapper_key_id.as_deref().and_then(|id| KmsKeyId::parse(id).ok());
+            material.wrapper_keys.extend(wrapper.filter(|key| !material.wrapper_keys.contains(key)));
+            let public = store.store.public_key_find(&entry.fingerprint).await?;
+            let Some(public) = public.map(|stored| stored.key) else { continue };
+            let usage = match &public {
+                PublicKey::Signing(_) => KeyUsage::SignVerify,
+                PublicKey::Encryption(_) => KeyUsage::EncryptDecrypt,
+            };
+            match import_spec(&public) {
+                Some(spec) => material.imported.push((spec, usage)),
+                None => material.others += 1,
+            }
+        }
+        Ok(Some(material))
+    };
+    let material = read.await;
+    store.close().await;
+    material
 }
 
 /// A node's database for reading; none if there is none yet.

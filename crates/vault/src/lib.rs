@@ -30,7 +30,9 @@ pub use deletion::{KeyDeletionError, ScheduledDeletion};
 pub use error::VaultError;
 pub use generate::GenerateError;
 pub use info::{KeyFilter, PrivateKeyInfo};
-pub use migration::{ArchiveError, ArchivedKey, ImportStep, KeyArchive, KeyMove, MigrationError, PlannedKey};
+pub use migration::{
+    ArchiveError, ArchivedKey, ImportStep, KeyArchive, KeyMove, MigrationError, PlannedKey, import_spec,
+};
 pub use named::NamedKeyError;
 pub use options::{CREATION_TAG, KeyRole, Registrable, VaultOptions};
 pub use register::{KmsPublicKeyError, RegisterError, TrialError};

@@ -154,8 +154,9 @@ impl Vault {
     }
 }
 
-/// The spec of a KMS key that can hold a key's material.
-fn import_spec(public: &PublicKey) -> Option<KeySpec> {
+/// The spec of a KMS key that can hold a key's material, if one can.
+#[must_use]
+pub fn import_spec(public: &PublicKey) -> Option<KeySpec> {
     match public {
         PublicKey::Signing(key) => Some(match key.scheme() {
             SigningKeyScheme::Ed25519 => KeySpec::EccNistEdwards25519,

@@ -16,7 +16,7 @@ pub(crate) async fn run(doctor: &Doctor, global: &Global) -> Result<(), Failure>
         return Err(Failure::Usage("error: no node is configured; use -c FILE".to_owned()));
     }
     let trial_key = if doctor.create { TrialKey::Make } else { TrialKey::No };
-    let options = DoctorOptions { trial_key, ..DoctorOptions::default() };
+    let options = DoctorOptions { trial_key, migration: doctor.migration, ..DoctorOptions::default() };
     let findings = examine(&config, &global.data_dir(), &options).await;
     if global.json {
         println!("{}", document(&findings));

@@ -26,6 +26,7 @@ pub(crate) async fn run(policy: &IamPolicy, global: &Global) -> Result<(), Failu
         account: policy.account.clone(),
         role: policy.role.clone(),
         reconcile: policy.reconcile,
+        migration: policy.migration,
         keys: keys(&policy.key)?,
         pre_generated: policy.pre_generated,
     };

@@ -91,10 +91,11 @@ async fn export_and_import(
     let path = export.to_owned();
     let exists = export.exists();
     // The passphrase costs most of a second of CPU.
-    let exporting = tokio::task::spawn_blocking(move || write_export(&path, &passphrase, &archive));
+    let exporting =
+        tokio::task::spawn_blocking(move || write_export(&path, &passphrase, &archive).map_err(Box::new));
     let exporting = async {
         let exported = match exporting.await {
-            Ok(exported) => exported?,
+            Ok(exported) => exported.map_err(|error| *error)?,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
         eprintln!("exported: {} ({exported}), opened and compared", export.display());

@@ -391,3 +391,53 @@ async fn a_wrapper_key_needs_its_own_actions_and_no_signatures() {
     assert_eq!(finished.status.code(), Some(1), "{}{}", finished.stdout, finished.stderr);
     assert!(finished.stdout.contains("Disabled"), "{}", finished.stdout);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_needs_two_actions_more_and_none_of_them_in_vain() {
+    let mut workplace = Workplace::new(SIX);
+    let jce = workplace.write("jce.conf", "canton.participants.participant1 {}");
+    let (daemon, ready) = workplace.daemon(&jce, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    let config = workplace.config("");
+    let (plain, _) = policy(&workplace, &config, &[]);
+    let (least, _) = policy(&workplace, &config, &["--migration"]);
+    let added: Vec<_> =
+        actions(&least).into_iter().filter(|action| !actions(&plain).contains(action)).collect();
+    assert_eq!(added, ["kms:GetParametersForImport", "kms:ImportKeyMaterial"]);
+    let migrate = |workplace: &Workplace, folder: &str| {
+        let mut command = workplace.cantle();
+        command.args(["migrate", "to-kms", "--yes", "--node", "participant1", "--data-dir", folder]);
+        command.arg("--export").arg(format!("{folder}.age")).arg("-c").arg(&config);
+        command.env("CANTLE_EXPORT_PASSPHRASE", "correct horse battery staple");
+        cantle_testkit::Process::spawn(&mut command).unwrap().finish(SOON).unwrap()
+    };
+    for action in actions(&least) {
+        workplace.allow(&without(&least, &action));
+        let folder = format!("without-{}", &action[4..]);
+        std::fs::create_dir(workplace.path(&folder)).unwrap();
+        std::fs::copy(
+            workplace.path("cantle-data/participant1.db"),
+            workplace.path(&format!("{folder}/participant1.db")),
+        )
+        .unwrap();
+        let finished = migrate(&workplace, &folder);
+        assert_eq!(finished.status.code(), Some(1), "{action}: {}", finished.stdout);
+        assert!(finished.stderr.contains(&action), "{action}: {}", finished.stderr);
+        let doctor = ["doctor", "--migration", "--create", "-c", config.to_str().unwrap()];
+        let finished = workplace.finish(&doctor);
+        // Decrypt is for the key that is rotated, which the trial is not like.
+        let expected = if action == "kms:Decrypt" { 0 } else { 1 };
+        assert_eq!(finished.status.code(), Some(expected), "{action}: {}", finished.stdout);
+    }
+    workplace.allow(&least);
+    let doctor = ["doctor", "--migration", "-c", config.to_str().unwrap()];
+    let finished = workplace.finish(&doctor);
+    assert_eq!(finished.status.code(), Some(0), "{}", finished.stdout);
+    assert!(finished.stdout.contains("2 private keys in it can be imported"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("cantle iam-policy --migration"), "{}", finished.stdout);
+    let moved = migrate(&workplace, "cantle-data");
+    assert_eq!(moved.status.code(), Some(0), "{}", moved.stderr);
+    let (daemon, line) = workplace.daemon(&config, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(line, ready);
+}

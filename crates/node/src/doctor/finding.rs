@@ -56,6 +56,8 @@ pub enum Check {
     Replica,
     /// Whether keys can be made.
     CreateKey,
+    /// Whether key material can be imported.
+    Import,
     /// AWS's request quotas and what the nodes ask for.
     Quotas,
 }
@@ -77,6 +79,7 @@ impl Check {
             Self::Key => "key",
             Self::Replica => "replica",
             Self::CreateKey => "create-key",
+            Self::Import => "import",
             Self::Quotas => "quotas",
         }
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     storage,
-    stored_keys::{stored_keys, stored_wrapper_key},
+    stored_keys::{StoredMaterial, stored_keys, stored_material, stored_wrapper_key},
 };
 
 /// A node that was examined.
@@ -24,16 +24,19 @@ pub(super) struct Examined<'a> {
     pub(super) findings: Vec<Finding>,
     /// The KMS that the node will make keys in.
     pub(super) makes_keys: Option<KmsConfig>,
+    /// The KMS that its private keys are to move into.
+    pub(super) migrates: Option<(KmsConfig, StoredMaterial)>,
 }
 
 pub(super) async fn examine<'a>(
     config: &'a NodeConfig,
     service: Option<&Service>,
     data_dir: &Path,
+    migration: bool,
 ) -> Examined<'a> {
     let node = storage::identity(config);
     let name = named(&node);
-    let mut examined = Examined { node, config, findings: Vec::new(), makes_keys: None };
+    let mut examined = Examined { node, config, findings: Vec::new(), makes_keys: None, migrates: None };
     let Some(service) = service else {
         examined.findings.push(Finding::ok(
             &name,
@@ -46,6 +49,30 @@ pub(super) async fn examine<'a>(
     if config.crypto.provider == CryptoProvider::Jce {
         examined.findings.extend(wrapper_key(config, service, data_dir, &name).await);
         return examined;
+    }
+    if migration {
+        match stored_material(config, data_dir).await {
+            Ok(Some(material)) => {
+                examined.findings.push(Finding::ok(
+                    &name,
+                    Check::Database,
+                    format!(
+                        "{} private keys in it can be imported into the KMS; {} cannot, and are rotated if they are in use \
+                         (cantle migrate to-kms --dry-run says which)",
+                        material.imported.len(),
+                        material.others
+                    ),
+                ));
+                examined.migrates = Some((service.config.clone(), material));
+                return examined;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let text = format!("its private keys are not known: {}", cantle_sequencing::chain(&error));
+                examined.findings.push(Finding::fail(&name, Check::Database, text, "Correct that first"));
+                return examined;
+            }
+        }
     }
     let stored = match stored_keys(config, data_dir).await {
         Ok(stored) => stored,

@@ -103,6 +103,6 @@ pub(super) async fn create_key(
     }
 }
 
-fn deletion(key: &str, region: &str) -> String {
+pub(super) fn deletion(key: &str, region: &str) -> String {
     format!("aws kms schedule-key-deletion --region {region} --pending-window-in-days 7 --key-id {key}")
 }

@@ -3,13 +3,18 @@
 use cantle_config::{
     AutoInit, Config, CryptoProvider, EncryptionScheme, KmsConfig, NodeConfig, NodeKind, SigningScheme,
 };
-use cantle_kms::{KeySpec, KmsKeyId, SigningAlgorithm};
+use cantle_kms::{KeySpec, KeyUsage, KmsKeyId, SigningAlgorithm};
 use cantle_store::{KeyOrigin, NodeIdentity};
 use cantle_types::KeyPurpose;
 use cantle_vault::KeyRole;
 
 use super::{IamPolicyOptions, role_name};
-use crate::{base::vault_options, error::StartStep, storage, stored_keys::StoredKey};
+use crate::{
+    base::vault_options,
+    error::StartStep,
+    storage,
+    stored_keys::{StoredKey, StoredMaterial},
+};
 
 /// A node's needs.
 #[derive(Debug)]
@@ -31,6 +36,11 @@ pub(super) struct Need {
     pub(super) algorithms: Vec<SigningAlgorithm>,
     /// The specs that its encryption keys may have; only participants decrypt.
     pub(super) encryption: Vec<KeySpec>,
+    /// The specs of the KMS keys that its private keys are to be imported into.
+    pub(super) imported_signing: Vec<KeySpec>,
+    pub(super) imported_encryption: Vec<KeySpec>,
+    /// What encrypts them until then.
+    pub(super) wrapper_keys: Vec<KmsKeyId>,
     /// The tags of the keys that it makes: those with a fixed value, and the names of all.
     pub(super) fixed_tags: Vec<(String, String)>,
     pub(super) tag_names: Vec<String>,
@@ -100,12 +110,28 @@ impl Need {
                 }
                 _ => Vec::new(),
             },
+            imported_signing: Vec::new(),
+            imported_encryption: Vec::new(),
+            wrapper_keys: Vec::new(),
             fixed_tags: tags.iter().filter(|(name, _)| fixed(name)).cloned().collect(),
             tag_names: tags.into_iter().map(|(name, _)| name).collect(),
             named,
             assumes,
             node: identity,
         })
+    }
+
+    /// What it needs to have its private keys imported: KMS keys to be made for them, and used as those that it makes.
+    pub(super) fn add_migration(&mut self, material: StoredMaterial) {
+        self.makes_keys = Making::Yes;
+        self.wrapper_keys = material.wrapper_keys;
+        for (spec, usage) in material.imported {
+            self.algorithms.extend(spec.signing_algorithm());
+            match usage {
+                KeyUsage::SignVerify => self.imported_signing.push(spec),
+                _ => self.imported_encryption.push(spec),
+            }
+        }
     }
 }
 

@@ -165,9 +165,18 @@ impl Group<'_> {
         };
         let region = equals("aws:RequestedRegion", self.region);
         let create = [Operation::CreateKey.iam_action()];
-        for (sid, specs, usage) in [
-            ("MakeSigningKeys", specs(&makers, |need| &need.signing), KeyUsage::SignVerify),
-            ("MakeEncryptionKeys", specs(&makers, |need| &need.encryption), KeyUsage::EncryptDecrypt),
+        let (sign, encrypt) = (KeyUsage::SignVerify, KeyUsage::EncryptDecrypt);
+        let (here, external) = (OriginType::AwsKms, OriginType::External);
+        for (sid, specs, usage, origin) in [
+            ("MakeSigningKeys", specs(&makers, |need| &need.signing), &sign, &here),
+            ("MakeEncryptionKeys", specs(&makers, |need| &need.encryption), &encrypt, &here),
+            ("MakeSigningKeysToImport", specs(&makers, |need| &need.imported_signing), &sign, &external),
+            (
+                "MakeEncryptionKeysToImport",
+                specs(&makers, |need| &need.imported_encryption),
+                &encrypt,
+                &external,
+            ),
         ] {
             if specs.is_empty() {
                 continue;
@@ -175,7 +184,7 @@ impl Group<'_> {
             let mut conditions = vec![
                 condition("StringEquals", "kms:KeySpec", specs),
                 equals("kms:KeyUsage", usage.as_str()),
-                equals("kms:KeyOrigin", OriginType::AwsKms.as_str()),
+                equals("kms:KeyOrigin", origin.as_str()),
                 condition("Bool", "kms:MultiRegion", vec![self.multi_region.to_string()]),
                 region.clone(),
             ];
@@ -199,10 +208,37 @@ impl Group<'_> {
         }
         let keys = Keys { signing: self.every_key(&makers), encryption: self.every_key(&makers) };
         statements.add_use("OwnKeys", &keys, &makers, &tagged("Resource"));
+        self.import(statements, &makers, &tagged("Resource"));
         if options.reconcile {
             statements.add("ListKeys", &["kms:ListKeys"], all(), vec![region]);
             let tags = ["kms:ListResourceTags"];
             statements.add("ReadTagsOfOwnKeys", &tags, self.every_key(&makers), tagged("Resource"));
+        }
+    }
+
+    /// Importing material into keys that were made for it, and decrypting it where it is stored encrypted.
+    fn import(&self, statements: &mut Statements, makers: &[&Need], own: &[IamCondition]) {
+        let imports =
+            |need: &&Need| !need.imported_signing.is_empty() || !need.imported_encryption.is_empty();
+        if !makers.iter().any(imports) {
+            return;
+        }
+        let with = |more: &[IamCondition]| [own, more].concat();
+        let wrapped = [
+            equals("kms:WrappingAlgorithm", "RSA_AES_KEY_WRAP_SHA_256"),
+            equals("kms:WrappingKeySpec", KeySpec::Rsa4096.as_str()),
+        ];
+        let prepare = [Operation::GetParametersForImport.iam_action()];
+        statements.add("PrepareImport", &prepare, self.every_key(makers), with(&wrapped));
+        let lasting = [equals("kms:ExpirationModel", "KEY_MATERIAL_DOES_NOT_EXPIRE")];
+        let import = [Operation::ImportKeyMaterial.iam_action()];
+        statements.add("ImportMaterial", &import, self.every_key(makers), with(&lasting));
+        let wrappers: BTreeSet<String> =
+            makers.iter().flat_map(|need| &need.wrapper_keys).flat_map(|key| self.arns(key)).collect();
+        if !wrappers.is_empty() {
+            let unwrap = [Operation::Decrypt.iam_action()];
+            let symmetric = vec![equals("kms:EncryptionAlgorithm", KeySpec::SymmetricDefault.as_str())];
+            statements.add("DecryptStoredKeys", &unwrap, wrappers.into_iter().collect(), symmetric);
         }
     }
 

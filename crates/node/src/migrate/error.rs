@@ -67,7 +67,7 @@ pub enum MigrateError {
         node: NodeIdentity,
         /// Why.
         #[source]
-        source: OpenError,
+        source: Box<OpenError>,
     },
     /// The KMS client could not be set up.
     #[error("MIGRATION_KMS: the KMS client of the node could not be set up")]
@@ -96,7 +96,7 @@ pub enum MigrateError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: OpenError,
+        source: Box<OpenError>,
     },
     /// No KMS key could be made in the place of one that no KMS can hold.
     #[error(

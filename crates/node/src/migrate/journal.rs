@@ -5,9 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cantle_store::{
-    Access, MigrateOnStart, NodeIdentity, OpenError, SqliteLocation, SqliteOptions, SqliteStore,
-};
+use cantle_store::{Access, MigrateOnStart, NodeIdentity, SqliteLocation, SqliteOptions, SqliteStore};
 
 use super::MigrateError;
 
@@ -21,7 +19,7 @@ pub(super) async fn open(export: &Path, node: &NodeIdentity) -> Result<SqliteSto
     };
     SqliteStore::open(options)
         .await
-        .map_err(|source: OpenError| MigrateError::Journal { path: file(export), source })
+        .map_err(|source| MigrateError::Journal { path: file(export), source: Box::new(source) })
 }
 
 /// Opens it if it is there.
