@@ -13,6 +13,7 @@ mod hostile;
 mod http;
 mod iam_policy;
 mod migrate;
+mod migrate_domain;
 mod monitoring;
 mod operators;
 mod orphans;

@@ -9,11 +9,11 @@ use crate::support::{SIX, SOON, Workplace, count_keys};
 
 /// What a migration needs besides what a node does.
 const IMPORT: &[&str] = &["kms:GetParametersForImport", "kms:ImportKeyMaterial"];
-const PASSPHRASE: &str = "correct horse battery staple";
+pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
 /// P-256 and RSA: what every KMS holds.
 const PLAIN: &str = "signing.default = ec-dsa-p-256, encryption.default = rsa-2048-oaep-sha-256";
 
-fn all() -> Vec<&'static str> {
+pub(crate) fn all() -> Vec<&'static str> {
     [SIX, IMPORT].concat()
 }
 
@@ -357,48 +357,30 @@ fn keys_made_in_the_kms_cannot_come_back() {
     assert_eq!(line, ready, "nothing was changed");
 }
 
-/// A domain manager, a sequencer and a mediator with Ed25519 keys, the default of jce, and two participants that stay as
-/// they are.
 #[test]
-fn a_sync_domain_moves_node_by_node_and_pings_again() {
-    let workplace = Workplace::new(&all());
-    let nodes = [("domain-managers", "manager"), ("sequencers", "sequencer1"), ("mediators", "mediator1")];
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut domain = format!(
-        "canton.participants {{ participant1 {{}}, participant2 {{}} }}
-         canton.domain-managers.manager.init.domain-parameters.protocol-version = 7
-         canton.sequencers.sequencer1.public-api.port = {port}
-         canton.mediators.mediator1 {{}}\n"
-    );
-    let old = workplace.write("old.conf", &domain);
-    let founded = workplace.run(
-        &old,
-        "manager.setup.bootstrap_domain(Seq(sequencer1), Seq(mediator1))\n\
-         manager.health.wait_for_initialized()\n\
-         mediator1.health.wait_for_initialized()\n\
-         participant1.domains.connect_local(sequencer1)\n\
-         participant2.domains.connect_local(sequencer1)\n\
-         participant1.health.ping(participant2)\n",
-    );
-    assert_eq!(founded.status.code(), Some(0), "{}{}", founded.stdout, founded.stderr);
-    for (kind, name) in nodes {
-        domain += &format!(
-            "canton.{kind}.{name}.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}\n",
-            workplace.endpoint
-        );
-        let new = workplace.write(&format!("{name}.conf"), &domain);
-        let mut command = workplace.cantle();
-        command.args(["migrate", "to-kms", "--yes", "--node", name, "--export"]).arg(format!("{name}.age"));
-        command.arg("-c").arg(&new).env("CANTLE_EXPORT_PASSPHRASE", PASSPHRASE);
-        let moved = Process::spawn(&mut command).unwrap().finish(SOON).unwrap();
-        assert_eq!(moved.status.code(), Some(0), "{name}: {}", moved.stderr);
-        let pinged = workplace.run(
-            &new,
-            "participant1.domains.reconnect_all()\nparticipant2.domains.reconnect_all()\n\
-             participant1.health.ping(participant2)\n",
-        );
-        assert_eq!(pinged.status.code(), Some(0), "{name}: {}{}", pinged.stdout, pinged.stderr);
-    }
+fn a_rotation_that_the_kms_refuses_leaves_a_node_that_starts_and_is_made_up_for() {
+    let mut workplace = Workplace::new(&all());
+    let (_, ready) = started(&workplace, "");
+    let kms = workplace.config("");
+    let printed = workplace.finish(&["iam-policy", "--migration", "-c", kms.to_str().unwrap()]);
+    let whole: Value = serde_json::from_str(&printed.stdout).unwrap();
+    let mut lacking = whole.clone();
+    lacking["Statement"].as_array_mut().unwrap().retain(|statement| statement["Sid"] != "MakeEncryptionKeys");
+    workplace.allow(&lacking);
+    let arguments = ["to-kms", "--export", "keys.age", "--yes"];
+    let stopped = migrate(&workplace, &kms, &arguments);
+    assert_eq!(stopped.status.code(), Some(1), "{}", stopped.stdout);
+    assert!(stopped.stderr.contains("MIGRATION_NOT_ROTATED"), "{}", stopped.stderr);
+    let (daemon, line) = workplace.daemon(&kms, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(line, ready);
+    workplace.allow(&whole);
+    let moved = migrate(&workplace, &kms, &arguments);
+    assert_eq!(moved.status.code(), Some(0), "{}", moved.stderr);
+    assert!(moved.stdout.contains("rotated: encryption key"), "{}", moved.stdout);
+    let (daemon, line) = workplace.daemon(&kms, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(line, ready);
 }
 
 #[tokio::test(flavor = "multi_thread")]

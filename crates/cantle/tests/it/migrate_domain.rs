@@ -1,0 +1,102 @@
+//! `cantle migrate` in a domain at work: its nodes move one after the other, and pings go on.
+
+use cantle_testkit::Process;
+
+use crate::{
+    migrate::{PASSPHRASE, all},
+    support::{SOON, Workplace},
+};
+
+/// Each node is a process of its own, with the keys that provider jce makes. Pings run all the time: one that meets a node
+/// while it is away waits and succeeds; the pings of a participant come from the other one while it moves.
+#[test]
+fn pings_go_on_while_each_kind_of_node_moves_in_turn() {
+    let workplace = Workplace::new(&all());
+    let nodes = [
+        ("sequencers", "sequencer1", "public-api.port = "),
+        ("domain-managers", "manager", "init.domain-parameters.protocol-version = 7"),
+        ("mediators", "mediator1", ""),
+        ("participants", "participant2", ""),
+        ("participants", "participant1", ""),
+    ];
+    let listeners: Vec<_> = (0..6).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+    drop(listeners);
+    let block = |index: usize| {
+        let (kind, name, more) = nodes[index];
+        let more = if more.ends_with("= ") { format!("{more}{}", ports[5]) } else { more.to_owned() };
+        format!("canton.{kind}.{name} {{ admin-api.port = {}\n{more} }}\n", ports[index])
+    };
+    let whole: String = (0..nodes.len()).map(block).collect();
+    let founded = workplace.run(
+        &workplace.write("whole.conf", &whole),
+        "manager.setup.bootstrap_domain(Seq(sequencer1), Seq(mediator1))\n\
+         manager.health.wait_for_initialized()\n\
+         mediator1.health.wait_for_initialized()\n\
+         participant1.domains.connect_local(sequencer1)\n\
+         participant2.domains.connect_local(sequencer1)\n\
+         participant1.health.ping(participant2)\n",
+    );
+    assert_eq!(founded.status.code(), Some(0), "{}{}", founded.stdout, founded.stderr);
+
+    let mut daemons = Vec::new();
+    let mut remote = String::new();
+    for (index, (kind, name, _)) in nodes.into_iter().enumerate() {
+        let old = workplace.write(&format!("{name}-old.conf"), &block(index));
+        daemons.push(workplace.daemon(&old, "ready: ").0);
+        remote += &format!(
+            "canton.remote-{kind}.{name}.admin-api {{ address = 127.0.0.1, port = {} }}\n",
+            ports[index]
+        );
+    }
+    let remote = workplace.write("remote.conf", &remote);
+    let here = |script: &str| {
+        let done = workplace.run(&remote, script);
+        assert_eq!(done.status.code(), Some(0), "{script}: {}{}", done.stdout, done.stderr);
+    };
+    here("participant1.domains.reconnect_all()\nparticipant2.domains.reconnect_all()\n");
+    for (index, (kind, name, _)) in nodes.into_iter().enumerate() {
+        let (from, to) = if name == "participant1" {
+            ("participant2", "participant1")
+        } else {
+            ("participant1", "participant2")
+        };
+        // The console asks the participant that moves for its id once, before.
+        let pings = format!(
+            "target = {to}.id\n\ndef pings():\n    for number in range(1000000):\n        {from}.health.ping(target)\n        print(\"round\", number)\n\npings()\n"
+        );
+        let mut command = workplace.cantle();
+        command.arg("run").arg(workplace.write(&format!("{name}.canton"), &pings)).arg("-c").arg(&remote);
+        let mut pings = Process::spawn(&mut command).unwrap();
+        pings.wait_for("round 2", SOON).unwrap();
+
+        let kms = format!(
+            "canton.{kind}.{name}.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}\n",
+            workplace.endpoint
+        );
+        let new = workplace.write(&format!("{name}-new.conf"), &(block(index) + &kms));
+        let migrate = |last: &str| {
+            let mut command = workplace.cantle();
+            command.args(["migrate", "to-kms", last, "--node", name, "--export"]).arg(format!("{name}.age"));
+            command.arg("-c").arg(&new).env("CANTLE_EXPORT_PASSPHRASE", PASSPHRASE);
+            let moved = Process::spawn(&mut command).unwrap().finish(SOON).unwrap();
+            assert_eq!(moved.status.code(), Some(0), "{name} {last}: {}", moved.stderr);
+        };
+        migrate("--prepare");
+        daemons.remove(0).terminate(SOON).unwrap();
+        migrate("--yes");
+        daemons.push(workplace.daemon(&new, "ready: ").0);
+        if kind == "participants" {
+            here(&format!("{name}.domains.reconnect_all()\n"));
+        }
+        here("participant1.health.ping(participant2)\nparticipant2.health.ping(participant1)\n");
+        // A ping that failed would have ended the script.
+        let ended = pings.kill().unwrap();
+        assert_eq!(ended.status.code(), None, "{name}: {}{}", ended.stdout, ended.stderr);
+    }
+    let keys = nodes.map(|(_, name, _)| workplace.keys(&workplace.path(&format!("{name}-new.conf"))).len());
+    assert_eq!(keys, [1, 2, 1, 4, 4], "all in the KMS, and what the participants keep to decrypt");
+    for daemon in daemons {
+        daemon.terminate(SOON).unwrap();
+    }
+}
