@@ -14,6 +14,7 @@ mod http;
 mod iam_policy;
 mod migrate;
 mod migrate_domain;
+mod migrate_traces;
 mod monitoring;
 mod operators;
 mod orphans;

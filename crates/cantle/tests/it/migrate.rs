@@ -18,7 +18,7 @@ pub(crate) fn all() -> Vec<&'static str> {
 }
 
 /// A node of provider jce that has been started once: its configuration and its ready line.
-fn started(workplace: &Workplace, crypto: &str) -> (PathBuf, String) {
+pub(crate) fn started(workplace: &Workplace, crypto: &str) -> (PathBuf, String) {
     let config =
         workplace.write("jce.conf", &format!("canton.participants.participant1.crypto {{ {crypto} }}"));
     let (daemon, line) = workplace.daemon(&config, "ready: participant participant1");
@@ -31,7 +31,7 @@ fn migrate(workplace: &Workplace, config: &Path, arguments: &[&str]) -> Finished
     Process::spawn(&mut command).unwrap().finish(SOON).unwrap()
 }
 
-fn migration(workplace: &Workplace, config: &Path, arguments: &[&str]) -> std::process::Command {
+pub(crate) fn migration(workplace: &Workplace, config: &Path, arguments: &[&str]) -> std::process::Command {
     let mut command = workplace.cantle();
     command.arg("migrate").args(arguments).args(["--node", "participant1", "-c"]).arg(config);
     command.env("CANTLE_EXPORT_PASSPHRASE", PASSPHRASE);
@@ -151,63 +151,6 @@ async fn a_migration_killed_after_any_step_is_taken_up_by_the_next() {
          participant1.topology.owner_to_key_mappings.authorize(TopologyChangeOp.Add, participant1.id, key.fingerprint, KeyPurpose.Signing)\n",
     );
     assert_eq!(signed.status.code(), Some(0), "without the root: {}", signed.stderr);
-}
-
-#[test]
-fn no_private_key_is_left_in_any_file_but_the_encrypted_export() {
-    let workplace = Workplace::new(&all());
-    let (jce, _) = started(&workplace, PLAIN);
-    let script = "participant1.keys.secret.download_to(participant1.keys.secret.list(filterName = \"participant1-namespace\").head.id, \"pair\")\n";
-    assert_eq!(workplace.run(&jce, script).status.code(), Some(0));
-    let pair = fs::read(workplace.path("pair")).unwrap();
-    fs::remove_file(workplace.path("pair")).unwrap();
-    // ECPrivateKey of RFC 5915: version 1, then the private number.
-    let start = pair.windows(5).position(|part| part == [2, 1, 1, 4, 32]).unwrap() + 5;
-    let secret = &pair[start..start + 32];
-    let holds = |path: &Path| fs::read(path).unwrap().windows(32).any(|part| part == secret);
-    assert!(holds(&workplace.path("cantle-data/participant1.db")), "the search finds what is in clear");
-    let arguments = [
-        "to-kms",
-        "--export",
-        "keys.age",
-        "--yes",
-        "--log-level",
-        "trace",
-        "--log-file-name",
-        "migration.log",
-    ];
-    let moved = migrate(&workplace, &workplace.config(""), &arguments);
-    assert_eq!(moved.status.code(), Some(0), "{}", moved.stderr);
-    let mut folders = vec![workplace.folder.path().to_owned()];
-    let mut files = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if !path.ends_with("kms.data") {
-                files += 1;
-                assert!(!holds(&path), "{}", path.display());
-            }
-        }
-    }
-    assert!(files > 4, "{files}");
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn no_core_dump_is_taken_of_a_process_that_has_private_keys() {
-    use std::os::unix::fs::MetadataExt;
-    let workplace = Workplace::new(&all());
-    let config = workplace.write("jce.conf", "canton.participants.participant1 {}");
-    let (daemon, _) = workplace.daemon(&config, "ready: participant participant1");
-    let of_process = PathBuf::from(format!("/proc/{}", daemon.id()));
-    let limits = fs::read_to_string(of_process.join("limits")).unwrap();
-    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
-    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
-    // What is not dumpable belongs to the superuser, whoever runs it.
-    assert_eq!(fs::metadata(of_process.join("environ")).unwrap().uid(), 0);
-    daemon.terminate(SOON).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -221,8 +221,7 @@ pub(super) fn moved(node: &ToKms, moved: &[KmsMetadata], rotated: &[RotatedKey],
              val fresh = {name}.keys.secret.generate_signing_key(\"{}-delegate\")\n  \
              {name}.topology.namespace_delegations.authorize(TopologyChangeOp.Add, \"{}\", fresh.fingerprint, isRootDelegation = false)\n  \
              {name}.topology.all.renew(\"{}\", fresh.fingerprint)\n\
-             and then take the root offline: aws kms disable-key. Where the root is offline, `cantle topology prepare`, \
-             `sign` and `assemble` do the same from files. The root itself cannot be replaced, and the export file has it.\n",
+             and then take the root offline: aws kms disable-key. The root itself cannot be replaced, and the export file has it.\n",
             key.fingerprint,
             shown(&key.name),
             key.fingerprint,
