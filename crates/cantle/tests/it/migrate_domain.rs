@@ -100,3 +100,30 @@ fn pings_go_on_while_each_kind_of_node_moves_in_turn() {
         daemon.terminate(SOON).unwrap();
     }
 }
+
+#[test]
+fn an_embedded_domain_moves_with_the_keys_of_its_three_parts() {
+    let workplace = Workplace::new(&all());
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = format!(
+        "canton.domains.mydomain {{ public-api.port = {port}, init.domain-parameters.protocol-version = 7 }}\n\
+         canton.participants.participant1 {{}}\n"
+    );
+    let old = workplace.write("old.conf", &text);
+    let founded = workplace
+        .run(&old, "participant1.domains.connect_local(mydomain)\nparticipant1.health.ping(participant1)\n");
+    assert_eq!(founded.status.code(), Some(0), "{}{}", founded.stdout, founded.stderr);
+    let kms = format!(
+        "canton.domains.mydomain.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}\n",
+        workplace.endpoint
+    );
+    let new = workplace.write("new.conf", &(text + &kms));
+    let mut command = workplace.cantle();
+    command.args(["migrate", "to-kms", "--yes", "--node", "mydomain", "--export", "domain.age", "-c"]);
+    command.arg(&new).env("CANTLE_EXPORT_PASSPHRASE", PASSPHRASE);
+    let moved = Process::spawn(&mut command).unwrap().finish(SOON).unwrap();
+    assert!(moved.stdout.contains("4 imported"), "{}{}", moved.stdout, moved.stderr);
+    let pinged =
+        workplace.run(&new, "participant1.domains.reconnect_all()\nparticipant1.health.ping(participant1)\n");
+    assert_eq!(pinged.status.code(), Some(0), "{}{}", pinged.stdout, pinged.stderr);
+}
