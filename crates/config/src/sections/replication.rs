@@ -1,13 +1,18 @@
 //! `replication` and `sequencer`: keys of replicated nodes and of Canton's sequencer backends.
 //!
-//! Only tables. Canton turns replicas on where the database allows them; Cantle runs one process a node and
-//! refuses a second one on its database, so that these keys change nothing that could go wrong silently. What is
-//! below a connection pool is documented nowhere and not checked.
+//! Mostly tables. Canton turns replicas on where the database allows them; Cantle runs one process a node and
+//! refuses a second one on its database, so that these keys change nothing that could go wrong silently. Sequencers of
+//! one domain are nodes of their own, which share a database where `high-availability.enabled` says so. What is below a
+//! connection pool is documented nowhere and not checked.
 //! Source: <https://docs.daml.com/2.10.0/canton/usermanual/ha.html>
 
+use cantle_types::NodeName;
+
+use super::storage::{self, STORAGE, StorageBackend, StorageConfig};
+use crate::cursor::Cursor;
 use crate::schema::{
-    FINITE, INT, Kind, NATURAL, NO_OTHERS, POSITIVE, POSITIVE_DURATION, REPLICAS, SECONDS, Section, TUNING,
-    Tagged, ignored, used,
+    FINITE, INT, Kind, NATURAL, NO_OTHERS, POSITIVE, POSITIVE_DURATION, SECONDS, Section, TUNING, Tagged,
+    ignored, used,
 };
 
 /// `replication`
@@ -26,7 +31,8 @@ pub(crate) static SEQUENCER: Tagged = Tagged::new(&[("database", &DATABASE)]).or
 static DATABASE: Section = Section::new(&[
     ignored("writer", Kind::Tagged(&WRITER), TUNING),
     ignored("reader", Kind::Section(&READER), TUNING),
-    ignored("high-availability", Kind::Section(&HIGH_AVAILABILITY), REPLICAS),
+    used("high-availability", Kind::Section(&HIGH_AVAILABILITY)),
+    used("storage", Kind::Tagged(&STORAGE)),
     ignored("pruning", Kind::Section(&PRUNING), TUNING),
     ignored("testing-interceptor", Kind::Any, "only tests of Canton use it"),
 ]);
@@ -56,13 +62,50 @@ static READER: Section = Section::new(&[
 
 static HIGH_AVAILABILITY: Section = Section::new(&[
     used("enabled", Kind::Bool),
-    used("total-node-count", POSITIVE),
-    used("keep-alive-interval", FINITE),
-    used("online-check-interval", FINITE),
-    used("offline-duration", FINITE),
-    used("connection-pool", Kind::Any),
-    used("exclusive-storage", Kind::Any),
+    ignored("total-node-count", POSITIVE, TUNING),
+    ignored("keep-alive-interval", FINITE, TUNING),
+    ignored("online-check-interval", FINITE, TUNING),
+    ignored("offline-duration", FINITE, TUNING),
+    ignored("connection-pool", Kind::Any, TUNING),
+    ignored("exclusive-storage", Kind::Any, TUNING),
 ]);
+
+/// The database that a sequencer shares with others of its domain, if it does: `sequencer.storage`, or the one that
+/// `storage` names, as in Canton. Of that one the node then has a schema for what is its alone.
+pub(crate) fn shared_storage(
+    name: &NodeName,
+    node: &Cursor<'_>,
+    own: &mut StorageConfig,
+) -> Option<StorageConfig> {
+    let sequencer = node.at("sequencer");
+    let (enabled, written) = (sequencer.at("high-availability").at("enabled"), sequencer.at("storage"));
+    let shared = enabled.bool() == Some(true);
+    if !shared {
+        if written.is_set() {
+            written.contradiction(
+                "it is a database that several sequencers share, and high-availability.enabled is not set",
+                "write sequencer.high-availability.enabled = true, or remove sequencer.storage",
+            );
+        }
+        return None;
+    }
+    let storage = if written.is_set() { storage::storage(&written) } else { own.clone() };
+    let StorageBackend::Postgres(_) = &storage.backend else {
+        enabled.contradiction(
+            "sequencers share a PostgreSQL database, and this node has none to share",
+            "write sequencer.storage.type = postgres with the database that all sequencers of the domain share, or \
+             high-availability.enabled = false for a domain with one sequencer",
+        );
+        return None;
+    };
+    if !written.is_set()
+        && let StorageBackend::Postgres(database) = &mut own.backend
+    {
+        let name = name.as_str().to_ascii_lowercase().replace('-', "_");
+        database.schema = Some(format!("cantle_{name}"));
+    }
+    Some(storage)
+}
 
 /// `pruning` of a sequencer or mediator.
 pub(crate) static PRUNING: Section = Section::new(&[
