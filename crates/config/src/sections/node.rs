@@ -16,7 +16,8 @@ use super::ledger_api::{
     LEDGER_API_SERVER_PARAMETERS, STORES, TESTING_TIME,
 };
 use super::replication::{
-    BATCHING, MEMBER_PARAMETERS, PRUNING, REPLICATION, SEQUENCER, SEQUENCER_HEALTH, WATCHDOG, shared_storage,
+    BATCHING, EMBEDDED_SEQUENCER, MEMBER_PARAMETERS, PRUNING, REPLICATION, SEQUENCER, SEQUENCER_HEALTH,
+    WATCHDOG, shared_storage,
 };
 use super::sequencer_client::{
     self, SEQUENCER_CLIENT, SequencerClientConfig, TIME_TRACKER, TimeTrackerConfig,
@@ -134,7 +135,7 @@ pub(crate) static DOMAIN: Section = Section::new(&[
     DATA,
     KEYS,
     used("topology", Kind::Section(&TOPOLOGY)),
-    used("sequencer", Kind::Tagged(&SEQUENCER)),
+    used("sequencer", Kind::Tagged(&EMBEDDED_SEQUENCER)),
     used("service-agreement", Kind::File),
     TIME,
     CLIENT,

@@ -11,31 +11,51 @@ use cantle_types::NodeName;
 use super::storage::{self, STORAGE, StorageBackend, StorageConfig};
 use crate::cursor::Cursor;
 use crate::schema::{
-    FINITE, INT, Kind, NATURAL, NO_OTHERS, POSITIVE, POSITIVE_DURATION, SECONDS, Section, TUNING, Tagged,
-    ignored, used,
+    FINITE, INT, Key, Kind, NATURAL, NO_OTHERS, POSITIVE, POSITIVE_DURATION, REPLICAS, SECONDS, Section,
+    TUNING, Tagged, ignored, used,
 };
 
 /// `replication`
 pub(crate) static REPLICATION: Section =
     Section::new(&[used("enabled", Kind::Bool), used("connection-pool", Kind::Any)]);
 
-/// `sequencer`
-pub(crate) static SEQUENCER: Tagged = Tagged::new(&[("database", &DATABASE)]).or("database").refusing(&[
+/// `sequencer` of a sequencer.
+pub(crate) static SEQUENCER: Tagged =
+    Tagged::new(&[("database", &DATABASE)]).or("database").refusing(OTHER_TYPES);
+
+/// `sequencer` of an embedded domain.
+pub(crate) static EMBEDDED_SEQUENCER: Tagged =
+    Tagged::new(&[("database", &EMBEDDED_DATABASE)]).or("database").refusing(OTHER_TYPES);
+
+const OTHER_TYPES: &[(&str, &str)] = &[
     ("external", "sequencers on a ledger of others are not there, write type = database"),
     ("fabric", "sequencers on a ledger of others are not there, write type = database"),
     ("ethereum", "sequencers on a ledger of others are not there, write type = database"),
     ("reference", "it is a test driver of Canton, write type = database"),
     ("bft-sequencer", "it is of Canton 3, write type = database"),
+];
+
+static EMBEDDED_DATABASE: Section = Section::new(&[
+    WRITES,
+    READS,
+    ignored("high-availability", Kind::Section(&REPLICAS_OF_DOMAIN), REPLICAS),
+    PRUNES,
+    INTERCEPTS,
 ]);
 
 static DATABASE: Section = Section::new(&[
-    ignored("writer", Kind::Tagged(&WRITER), TUNING),
-    ignored("reader", Kind::Section(&READER), TUNING),
+    WRITES,
+    READS,
     used("high-availability", Kind::Section(&HIGH_AVAILABILITY)),
     used("storage", Kind::Tagged(&STORAGE)),
-    ignored("pruning", Kind::Section(&PRUNING), TUNING),
-    ignored("testing-interceptor", Kind::Any, "only tests of Canton use it"),
+    PRUNES,
+    INTERCEPTS,
 ]);
+
+const WRITES: Key = ignored("writer", Kind::Tagged(&WRITER), TUNING);
+const READS: Key = ignored("reader", Kind::Section(&READER), TUNING);
+const PRUNES: Key = ignored("pruning", Kind::Section(&PRUNING), TUNING);
+const INTERCEPTS: Key = ignored("testing-interceptor", Kind::Any, "only tests of Canton use it");
 
 static WRITER: Tagged =
     Tagged::new(&[("high-throughput", &WRITER_KEYS), ("low-latency", &WRITER_KEYS)]).or("low-latency");
@@ -70,6 +90,16 @@ static HIGH_AVAILABILITY: Section = Section::new(&[
     ignored("exclusive-storage", Kind::Any, TUNING),
 ]);
 
+static REPLICAS_OF_DOMAIN: Section = Section::new(&[
+    used("enabled", Kind::Bool),
+    used("total-node-count", POSITIVE),
+    used("keep-alive-interval", FINITE),
+    used("online-check-interval", FINITE),
+    used("offline-duration", FINITE),
+    used("connection-pool", Kind::Any),
+    used("exclusive-storage", Kind::Any),
+]);
+
 /// The database that a sequencer shares with others of its domain, if it does: `sequencer.storage`, or the one that
 /// `storage` names, as in Canton. Of that one the node then has a schema for what is its alone.
 pub(crate) fn shared_storage(
@@ -79,9 +109,10 @@ pub(crate) fn shared_storage(
 ) -> Option<StorageConfig> {
     let sequencer = node.at("sequencer");
     let (enabled, written) = (sequencer.at("high-availability").at("enabled"), sequencer.at("storage"));
-    let shared = enabled.bool() == Some(true);
-    if !shared {
-        if written.is_set() {
+    // Its faults are told either way.
+    let named = written.is_set().then(|| storage::storage(&written));
+    if enabled.bool() != Some(true) {
+        if named.is_some() && (!enabled.is_set() || enabled.bool() == Some(false)) {
             written.contradiction(
                 "it is a database that several sequencers share, and high-availability.enabled is not set",
                 "write sequencer.high-availability.enabled = true, or remove sequencer.storage",
@@ -89,7 +120,8 @@ pub(crate) fn shared_storage(
         }
         return None;
     }
-    let storage = if written.is_set() { storage::storage(&written) } else { own.clone() };
+    let beside = named.is_none();
+    let storage = named.unwrap_or_else(|| own.clone());
     let StorageBackend::Postgres(_) = &storage.backend else {
         enabled.contradiction(
             "sequencers share a PostgreSQL database, and this node has none to share",
@@ -98,9 +130,7 @@ pub(crate) fn shared_storage(
         );
         return None;
     };
-    if !written.is_set()
-        && let StorageBackend::Postgres(database) = &mut own.backend
-    {
+    if beside && let StorageBackend::Postgres(database) = &mut own.backend {
         let name = name.as_str().to_ascii_lowercase().replace('-', "_");
         database.schema = Some(format!("cantle_{name}"));
     }
