@@ -7,6 +7,7 @@ mod automatic;
 mod chromium;
 mod cli;
 mod crash;
+mod disk;
 mod doctor;
 mod domains;
 mod faults;
