@@ -15,6 +15,9 @@ use aws_sdk_kms::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::config::timeout::TimeoutConfig;
 use aws_sdk_kms::config::{AppName, IdentityCache, StalledStreamProtectionConfig};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::service_config::ServiceConfigKey;
 use tracing::warn;
 
@@ -45,6 +48,10 @@ pub(crate) async fn client(options: &AwsKmsOptions) -> Result<(aws_sdk_kms::Clie
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if let Some(url) = &options.endpoint_override {
         config = config.endpoint_url(url.trim_end_matches('/'));
+    }
+    if let Some(resolver) = &options.resolver {
+        let tls = Provider::Rustls(CryptoMode::AwsLc);
+        config = config.http_client(Builder::new().tls_provider(tls).build_with_resolver(resolver.clone()));
     }
     if options.ssl_verification == SslVerification::Off && endpoint.starts_with("https:") {
         warn!(

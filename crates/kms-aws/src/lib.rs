@@ -17,6 +17,7 @@ mod options;
 mod probe;
 mod unverified;
 
+pub use aws_smithy_runtime_api::client::dns::SharedDnsResolver;
 pub use kms::AwsKms;
 pub use options::{AssumeRole, AwsKmsOptions, ConnectError, SslVerification, StaticCredentials};
 pub use probe::Probe;

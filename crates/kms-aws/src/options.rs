@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::dns::SharedDnsResolver;
 use http::Uri;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -24,6 +25,9 @@ pub struct AwsKmsOptions {
     pub assume_role: Option<AssumeRole>,
     /// Fixed credentials instead of profile and default chain, for a service embedded in the same process.
     pub static_credentials: Option<StaticCredentials>,
+    /// What gives the endpoint's name an address, instead of the system: for tests of what happens without one. Without
+    /// effect where certificates are not checked.
+    pub resolver: Option<SharedDnsResolver>,
     /// The longest wait for a connection.
     pub connect_timeout: Duration,
     /// The longest wait for an answer, connecting and finding credentials included.
@@ -40,6 +44,7 @@ impl AwsKmsOptions {
             profile: None,
             assume_role: None,
             static_credentials: None,
+            resolver: None,
             connect_timeout: Duration::from_secs(3),
             attempt_timeout: Duration::from_secs(15),
         }

@@ -1,9 +1,10 @@
 //! Faults on request: what goes wrong, for which operation, how often.
 //!
-//! A fault is armed until its count is used up; the first armed fault that fits a request is the one it meets. They
+//! A fault is armed until its count is used up; the first armed fault that strikes a request is the one it meets. They
 //! come from a file at the start and can be read and replaced while the server runs (the admin endpoint).
 
 use std::{
+    num::NonZeroU64,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -38,8 +39,8 @@ pub enum FaultsError {
 /// One fault.
 ///
 /// In JSON: `{"operation": "Sign", "skip": 2, "count": 1, "kind": "delay", "ms": 500}`. `operation` is a name of
-/// AWS's or `*`; `region` left out means every Region; the first `skip` requests that fit are spared; `count` left out
-/// means for ever.
+/// AWS's or `*`; `region` left out means every Region; the first `skip` requests that fit are spared, and with
+/// `spare_every` each so-manieth after them; `count` left out means for ever.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
     /// The operation it strikes, or `*`.
@@ -51,12 +52,54 @@ pub struct Fault {
     /// How many fitting requests are spared first.
     #[serde(default)]
     pub skip: u64,
+    /// Of so many fitting requests the last one is spared, again and again: 10 lets a tenth through. None: none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spare_every: Option<NonZeroU64>,
     /// How many it strikes; none: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// What happens.
     #[serde(flatten)]
     pub kind: FaultKind,
+    /// How many fitting requests there were since one was spared.
+    #[serde(skip)]
+    since: u64,
+}
+
+impl Fault {
+    /// A fault of an operation, or of all with `*`, in every Region and for ever.
+    #[must_use]
+    pub fn new(operation: impl Into<String>, kind: FaultKind) -> Self {
+        let operation = operation.into();
+        Self { operation, region: None, skip: 0, spare_every: None, count: None, kind, since: 0 }
+    }
+
+    /// The same, in one Region alone.
+    #[must_use]
+    pub fn region(self, region: impl Into<String>) -> Self {
+        Self { region: Some(region.into()), ..self }
+    }
+
+    /// The same, so many times.
+    #[must_use]
+    pub fn count(self, count: u64) -> Self {
+        Self { count: Some(count), ..self }
+    }
+
+    /// Whether a request that fits is spared this time.
+    fn spares(&mut self) -> bool {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return true;
+        }
+        let Some(every) = self.spare_every else { return false };
+        self.since += 1;
+        let is_spared = self.since == every.get();
+        if is_spared {
+            self.since = 0;
+        }
+        is_spared
+    }
 }
 
 fn every() -> String {
@@ -82,8 +125,15 @@ pub enum FaultKind {
     ResetBefore,
     /// The work is done, then the connection is reset without an answer.
     ResetAfter,
+    /// The work is done; half of the answer comes, then the connection is reset.
+    HalfAnswer,
     /// `KMSInternalException`, status 500; nothing was done.
     InternalError,
+    /// The signature is checked by a clock that is off, as if the caller's were.
+    ClockSkew {
+        /// By how many seconds the server's clock is ahead.
+        seconds: i32,
+    },
     /// `ThrottlingException`; nothing was done.
     Throttle,
     /// Any error; nothing was done.
@@ -118,6 +168,14 @@ impl FaultKind {
         }
     }
 
+    /// How far the clock is ahead that a signature is checked by, in milliseconds.
+    pub(crate) fn skew_ms(&self) -> i64 {
+        match self {
+            Self::ClockSkew { seconds } => i64::from(*seconds) * 1000,
+            _ => 0,
+        }
+    }
+
     pub(crate) fn delay_after(&self) -> Option<Duration> {
         match self {
             Self::DelayAnswer { ms } => Some(Duration::from_millis(*ms)),
@@ -145,6 +203,10 @@ impl Faults {
         *self.armed.lock() = faults;
     }
 
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Vec<Fault>)) {
+        change(&mut self.armed.lock());
+    }
+
     pub(crate) fn snapshot(&self) -> Vec<Fault> {
         self.armed.lock().clone()
     }
@@ -159,8 +221,7 @@ impl Faults {
             if !fits {
                 continue;
             }
-            if fault.skip > 0 {
-                fault.skip -= 1;
+            if fault.spares() {
                 continue;
             }
             if let Some(count) = &mut fault.count {
@@ -198,6 +259,17 @@ mod tests {
         assert_eq!(armed.strike("Sign", "us-east-1"), Some(FaultKind::Throttle));
         assert_eq!(armed.strike("Sign", "us-east-1"), Some(FaultKind::Delay { ms: 5 }));
         assert_eq!(armed.snapshot().len(), 1);
+    }
+
+    #[test]
+    fn a_share_of_the_requests_is_spared() {
+        let faults: Vec<Fault> =
+            serde_json::from_str(r#"[{"spare_every":3,"skip":1,"kind":"throttle"}]"#).unwrap();
+        let armed = Faults::default();
+        armed.set(faults);
+        let struck: Vec<bool> = (0..7).map(|_| armed.strike("Sign", "us-east-1").is_some()).collect();
+        assert_eq!(struck, [false, true, true, false, true, true, false]);
+        assert!(serde_json::from_str::<Fault>(r#"{"spare_every":0,"kind":"throttle"}"#).is_err());
     }
 
     #[test]

@@ -312,6 +312,11 @@ impl Server {
         self.service.faults.set(faults.into_iter().collect());
     }
 
+    /// Changes the armed faults, or looks at them: those whose count is used up are gone.
+    pub fn change_faults(&self, change: impl FnOnce(&mut Vec<Fault>)) {
+        self.service.faults.change(change);
+    }
+
     /// Moves the time that keys live in forward: waiting periods, expiry, rotation. Signatures keep the real time.
     pub fn advance_clock(&self, by: Duration) {
         self.service.clock.advance(by);

@@ -392,7 +392,11 @@ impl KmsError {
             | Self::Timeout { .. }
             | Self::Internal { .. } => true,
             Self::Network { problem, .. } => !matches!(problem, NetworkProblem::Tls),
-            Self::Credentials { problem, .. } => matches!(problem, CredentialsProblem::Unavailable),
+            // Whoever gives credentials out gives new ones, and clocks are set right: both without the node.
+            Self::Credentials { problem, .. } => matches!(
+                problem,
+                CredentialsProblem::Unavailable | CredentialsProblem::Expired | CredentialsProblem::ClockSkew
+            ),
             Self::Unexpected { status, .. } => matches!(status, Some(429 | 500..=599)),
             _ => false,
         }

@@ -5,7 +5,6 @@ use std::{path::Path, sync::Arc};
 use cantle_admin_api::{Diagnostics, LogLevel};
 use cantle_config::{CryptoConfig, CryptoProvider as Provider, NodeConfig, SchemeConfig, StorageBackend};
 use cantle_kms::{KmsKeyId, MultiRegion};
-use cantle_kms_aws::StaticCredentials;
 use cantle_store::{Access, NodeIdentity};
 use cantle_types::Clock;
 use cantle_vault::{
@@ -18,7 +17,7 @@ use tracing::warn;
 use crate::{
     domain_options::CallTimeouts,
     error::StartStep,
-    kms::{self, NodeKms},
+    kms::{self, KmsAccess, NodeKms},
     state::NodeEvent,
     storage::{self, OpenStore},
 };
@@ -29,7 +28,7 @@ pub(crate) struct Surroundings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log_level: Arc<dyn LogLevel>,
     pub(crate) diagnostics: Arc<dyn Diagnostics>,
-    pub(crate) credentials: Option<StaticCredentials>,
+    pub(crate) kms: KmsAccess,
     pub(crate) calls: CallTimeouts,
     pub(crate) events: Arc<dyn Fn(NodeEvent) + Send + Sync>,
     pub(crate) stop: CancellationToken,
@@ -54,7 +53,7 @@ impl Base {
         let node = storage::identity(config);
         let store = storage::open(config, data_dir, Access::ReadWrite).await?;
         let kms = match &config.crypto.kms {
-            Some(kms) => Some(kms::connect_kms(&node, kms, around.credentials.clone()).await?),
+            Some(kms) => Some(kms::connect_kms(&node, kms, around.kms.clone()).await?),
             None => None,
         };
         let provider = config.crypto.provider;

@@ -12,9 +12,26 @@ use cantle_kms::{
     Audited, Backoff, Counted, CreationPoll, FailingOver, Kms, KmsAnswer, KmsError, KmsMetrics, KmsRequest,
     LimitOptions, Limited, Metered, QuotaClass, Regional, Reply, RetryOptions, Retrying, Waits,
 };
-use cantle_kms_aws::{AssumeRole, AwsKms, AwsKmsOptions, ConnectError, SslVerification, StaticCredentials};
+use cantle_kms_aws::{
+    AssumeRole, AwsKms, AwsKmsOptions, ConnectError, SharedDnsResolver, SslVerification, StaticCredentials,
+};
 use cantle_store::NodeIdentity;
 use tracing::{Instrument, Span, info_span};
+
+/// How the KMS is reached, where that is not for the configuration to say.
+#[derive(Clone, Debug, Default)]
+pub struct KmsAccess {
+    /// Credentials instead of those that the configuration or the environment names.
+    pub credentials: Option<StaticCredentials>,
+    /// What gives the endpoint's name an address, instead of the system.
+    pub resolver: Option<SharedDnsResolver>,
+}
+
+impl From<Option<StaticCredentials>> for KmsAccess {
+    fn from(credentials: Option<StaticCredentials>) -> Self {
+        Self { credentials, resolver: None }
+    }
+}
 
 /// A node's KMS, and the count of what was asked of it.
 #[derive(Clone, Debug)]
@@ -34,8 +51,9 @@ pub struct NodeKms {
 pub async fn connect_kms(
     node: &NodeIdentity,
     config: &KmsConfig,
-    credentials: Option<StaticCredentials>,
+    access: impl Into<KmsAccess>,
 ) -> Result<NodeKms, ConnectError> {
+    let access = access.into();
     let metrics = KmsMetrics::of(node.name.as_str());
     let waits = Waits::default();
     let bounded = |counted: Counted| -> Arc<dyn Kms> {
@@ -43,10 +61,10 @@ pub async fn connect_kms(
         let limited = Limited::new(metered, &limits(&config.limits), waits.clone());
         Arc::new(limited.metered(metrics.clone()))
     };
-    let counted = Counted::new(audited(config, &config.region, credentials.clone()).await?);
+    let counted = Counted::new(audited(config, &config.region, access.clone()).await?);
     let mut regions = vec![(config.region.clone(), bounded(counted.clone()))];
     for region in &config.failover_regions {
-        let there = audited(config, region, credentials.clone()).await?;
+        let there = audited(config, region, access.clone()).await?;
         regions.push((region.clone(), bounded(counted.together_with(there))));
     }
     let somewhere: Arc<dyn Kms> = match regions.as_slice() {
@@ -68,12 +86,8 @@ pub(crate) async fn connect_for_inspection(
 }
 
 /// The service in a Region, with the audit log if it is wanted.
-async fn audited(
-    config: &KmsConfig,
-    region: &str,
-    credentials: Option<StaticCredentials>,
-) -> Result<Arc<dyn Kms>, ConnectError> {
-    let backend: Arc<dyn Kms> = Arc::new(connect_backend(config, region, credentials).await?);
+async fn audited(config: &KmsConfig, region: &str, access: KmsAccess) -> Result<Arc<dyn Kms>, ConnectError> {
+    let backend: Arc<dyn Kms> = Arc::new(connect_backend(config, region, access).await?);
     // The log has the key as the service was asked for it.
     let logged: Arc<dyn Kms> = if config.audit_logging { Arc::new(Audited::new(backend)) } else { backend };
     Ok(Arc::new(Regional::new(logged, region)))
@@ -83,12 +97,12 @@ async fn audited(
 pub(crate) async fn connect_backend(
     config: &KmsConfig,
     region: &str,
-    credentials: Option<StaticCredentials>,
+    access: impl Into<KmsAccess>,
 ) -> Result<AwsKms, ConnectError> {
-    AwsKms::connect(options(config, region, credentials)).await
+    AwsKms::connect(options(config, region, access.into())).await
 }
 
-fn options(config: &KmsConfig, region: &str, credentials: Option<StaticCredentials>) -> AwsKmsOptions {
+fn options(config: &KmsConfig, region: &str, access: KmsAccess) -> AwsKmsOptions {
     let mut options = AwsKmsOptions::new(region);
     options.endpoint_override = config.endpoint_override.clone();
     options.ssl_verification = match config.ssl_verification {
@@ -101,7 +115,10 @@ fn options(config: &KmsConfig, region: &str, credentials: Option<StaticCredentia
         external_id: role.external_id.clone(),
         session_name: role.session_name.clone(),
     });
-    options.static_credentials = credentials;
+    options.attempt_timeout = config.request_timeout;
+    options.connect_timeout = options.connect_timeout.min(config.request_timeout);
+    options.static_credentials = access.credentials;
+    options.resolver = access.resolver;
     options
 }
 

@@ -43,13 +43,13 @@ pub use cantle_admin_api::{
     PingFeed, PingState,
 };
 pub use cantle_kms::{Operation, RequestCounts};
-pub use cantle_kms_aws::{ConnectError, StaticCredentials};
+pub use cantle_kms_aws::{ConnectError, SharedDnsResolver, StaticCredentials};
 pub use cantle_store::{Access, KmsMetadata, NodeIdentity, NodeKind};
 pub use doctor::{Check, DoctorOptions, Finding, Severity, TrialKey, examine};
 pub use error::{MonitoringError, StartError, StartStep};
 pub use iam_policy::{IamCondition, IamPolicy, IamPolicyOptions, IamStatement, iam_policy};
 pub use inspect::{forget_possible_orphan, inspect_keys, inspect_possible_orphans};
-pub use kms::{NodeKms, connect_kms};
+pub use kms::{KmsAccess, NodeKms, connect_kms};
 pub use migrate::{
     Exported, FromKms, ImportStep, KeyArchive, KeyMove, KeyPlan, MigrateError, OpenedToKms, RotatedKey,
     SHORTEST_PASSPHRASE, ToKms, ToKmsWork, read_export, write_export,

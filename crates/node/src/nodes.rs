@@ -8,7 +8,6 @@ use cantle_admin_api::{
 };
 use cantle_config::Config;
 use cantle_kms::RequestCounts;
-use cantle_kms_aws::StaticCredentials;
 use cantle_proto::cantle::admin::v1::NodeKey;
 use cantle_store::NodeIdentity;
 use cantle_transport::{Bearer, ClientTls};
@@ -23,7 +22,7 @@ use crate::{
     domain, domain_manager,
     domain_options::CallTimeouts,
     error::{StartError, StartStep},
-    kms::NodeKms,
+    kms::{KmsAccess, NodeKms},
     mediator,
     metrics::WithMetrics,
     monitoring, participant, ports_file,
@@ -42,8 +41,8 @@ pub struct NodesOptions {
     pub log_level: Arc<dyn LogLevel>,
     /// What the process knows of its troubles, for `health.dump` and `health.last_errors`.
     pub diagnostics: Arc<dyn Diagnostics>,
-    /// Credentials for the KMS instead of those that the configuration or the environment names.
-    pub credentials: Option<StaticCredentials>,
+    /// How the KMS is reached, beside what the configuration says.
+    pub kms: KmsAccess,
     /// Told what happens, from any thread.
     pub events: Arc<dyn Fn(NodeEvent) + Send + Sync>,
 }
@@ -57,7 +56,7 @@ impl NodesOptions {
             clock: Arc::new(SystemClock),
             log_level,
             diagnostics: Arc::new(NoDiagnostics),
-            credentials: None,
+            kms: KmsAccess::default(),
             events: Arc::new(|_| {}),
         }
     }
@@ -128,7 +127,7 @@ impl Nodes {
             clock: options.clock,
             log_level: options.log_level,
             diagnostics: Arc::new(WithMetrics::new(options.diagnostics)),
-            credentials: options.credentials,
+            kms: options.kms,
             calls: CallTimeouts::of(&config.parameters),
             events: options.events,
             stop: stop.clone(),

@@ -43,11 +43,12 @@ impl Vault {
         Ok(())
     }
 
-    /// KMS keys that exist, or may, and that this node does not have: their creation was interrupted, and no task is
-    /// busy with it. Oldest first.
+    /// KMS keys that exist, or may, and that this node does not have: their creation was interrupted, and no task goes on
+    /// with it. Oldest first.
     pub async fn possible_orphans(&self) -> Result<Vec<KeyCreation>, VaultError> {
         let mut creations = self.inner.store.creation_list().await?;
-        creations.retain(|creation| !self.inner.is_creating(&creation.id));
+        // One that was given up stays one while it is looked for again.
+        creations.retain(|creation| creation.lost_at.is_some() || !self.inner.is_creating(&creation.id));
         Ok(creations)
     }
 

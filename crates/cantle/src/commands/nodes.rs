@@ -50,7 +50,7 @@ pub(crate) async fn start_with(
     events: impl Fn(NodeEvent) + Send + Sync + 'static,
 ) -> Result<Nodes, Failure> {
     let mut options = NodesOptions::new(global.data_dir(), Arc::new(Level(level)));
-    options.credentials = Some(credentials);
+    options.kms.credentials = Some(credentials);
     options.events = Arc::new(events);
     Nodes::start(config, options).await.map_err(Failure::running)
 }

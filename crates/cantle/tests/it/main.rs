@@ -9,6 +9,7 @@ mod cli;
 mod crash;
 mod doctor;
 mod domains;
+mod faults;
 mod hostile;
 mod http;
 mod iam_policy;

@@ -26,6 +26,7 @@ static AWS: Section = Section::new(&[
     used("endpoint-override", Kind::Text),
     used("disable-ssl-verification", Kind::Bool),
     used("custom-tags", Kind::Map(&Kind::Text)),
+    used("request-timeout", POSITIVE_DURATION),
     used("retries", Kind::Section(&RETRIES)),
     used("limits", Kind::Section(&LIMITS)),
     used("credentials", Kind::Section(&CREDENTIALS)),
@@ -85,6 +86,8 @@ pub struct KmsConfig {
     pub ssl_verification: SslVerification,
     /// Tags of new keys besides Cantle's own, by their keys.
     pub custom_tags: Vec<(String, String)>,
+    /// How long an answer is waited for, connecting included.
+    pub request_timeout: Duration,
     /// Retries of requests that failed for a passing reason, but for throttling.
     pub failures: RetryConfig,
     /// Retries of requests that AWS throttled.
@@ -181,6 +184,10 @@ pub(crate) fn kms(kms: &Cursor<'_>, non_standard: bool) -> Option<KmsConfig> {
         endpoint_override,
         ssl_verification: ssl_verification(&kms.at("disable-ssl-verification"), non_standard),
         custom_tags: tags::custom_tags(&kms.at("custom-tags")),
+        request_timeout: kms
+            .at("request-timeout")
+            .duration(Span::Positive)
+            .unwrap_or(Duration::from_secs(15)),
         failures: retry(
             &retries.at("failures"),
             RetryConfig {

@@ -64,9 +64,7 @@ async fn while_a_region_is_out_another_one_signs() {
     let signed_in = |reply: Option<KmsKeyId>| reply.unwrap().region().map(str::to_owned);
     assert_eq!(signed_in(sign().await.unwrap().key).as_deref(), Some(HOME));
     for kind in [FaultKind::ResetBefore, FaultKind::InternalError] {
-        let out =
-            Fault { operation: "*".to_owned(), region: Some(HOME.to_owned()), skip: 0, count: None, kind };
-        server.set_faults([out]);
+        server.set_faults([Fault::new("*", kind).region(HOME)]);
         assert_eq!(signed_in(sign().await.unwrap().key).as_deref(), Some(AWAY));
     }
     let request = CreateKey { multi_region: MultiRegion::Yes, ..CreateKey::signing(KeySpec::EccNistP256) };

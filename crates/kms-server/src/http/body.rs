@@ -43,7 +43,25 @@ pub(crate) async fn read(body: Incoming) -> Result<Bytes, BodyRefusal> {
 pub(crate) enum Answer {
     Whole(Full<Bytes>),
     Slow(Pieces),
+    Half(Half),
 }
+
+/// The first half of a body whose length is told as the whole's; then the connection breaks.
+#[derive(Debug)]
+pub(crate) struct Half {
+    first: Option<Bytes>,
+    length: u64,
+    /// Lets the first half leave before the end.
+    sleep: Pin<Box<Sleep>>,
+}
+
+/// The connection breaks in the midst of an answer, as a fault asks.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer ends in its midst as a fault asks")]
+pub(crate) struct Broken;
+
+/// How long the first half has to leave; it is on its way to a client of the same machine.
+const FIRST_HALF: Duration = Duration::from_millis(5);
 
 /// A body in pieces with pauses before each.
 #[derive(Debug)]
@@ -59,6 +77,13 @@ impl Answer {
         Self::Whole(Full::new(bytes.into()))
     }
 
+    pub(crate) fn half(bytes: impl Into<Bytes>) -> Self {
+        let mut bytes: Bytes = bytes.into();
+        let length = bytes.len() as u64;
+        bytes.truncate(bytes.len() / 2);
+        Self::Half(Half { first: Some(bytes), length, sleep: Box::pin(tokio::time::sleep(FIRST_HALF)) })
+    }
+
     pub(crate) fn slow(bytes: impl Into<Bytes>, piece: usize, pause: Duration) -> Self {
         let sleep = Box::pin(tokio::time::sleep(pause));
         Self::Slow(Pieces { rest: bytes.into(), piece: piece.max(1), pause, sleep })
@@ -67,14 +92,22 @@ impl Answer {
 
 impl Body for Answer {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Broken;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.get_mut() {
-            Self::Whole(whole) => Pin::new(whole).poll_frame(cx),
+            Self::Whole(whole) => Pin::new(whole).poll_frame(cx).map_err(|never| match never {}),
+            Self::Half(half) => {
+                if let Some(first) = half.first.take() {
+                    half.sleep.as_mut().reset(tokio::time::Instant::now() + FIRST_HALF);
+                    return Poll::Ready(Some(Ok(Frame::data(first))));
+                }
+                std::task::ready!(half.sleep.as_mut().poll(cx));
+                Poll::Ready(Some(Err(Broken)))
+            }
             Self::Slow(pieces) => {
                 if pieces.rest.is_empty() {
                     return Poll::Ready(None);
@@ -92,6 +125,7 @@ impl Body for Answer {
         match self {
             Self::Whole(whole) => whole.is_end_stream(),
             Self::Slow(pieces) => pieces.rest.is_empty(),
+            Self::Half(_) => false,
         }
     }
 
@@ -99,6 +133,7 @@ impl Body for Answer {
         match self {
             Self::Whole(whole) => whole.size_hint(),
             Self::Slow(pieces) => SizeHint::with_exact(pieces.rest.len() as u64),
+            Self::Half(half) => SizeHint::with_exact(half.length),
         }
     }
 }

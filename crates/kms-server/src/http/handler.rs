@@ -111,7 +111,10 @@ pub(crate) async fn handle(
         return Ok(respond(Reply::error(&error), &request_id));
     }
     let (mut reply, mut facts) = match protocol {
-        Protocol::Kms(operation) => kms::answer(&service, parts, body, &operation, peer, &request_id).await,
+        Protocol::Kms(operation) => {
+            let skew_ms = fault.as_ref().map_or(0, FaultKind::skew_ms);
+            kms::answer(&service, parts, body, &operation, peer, &request_id, skew_ms).await
+        }
         _ => {
             let reply = sts::answer(&service, &parts, &body, &request_id);
             let facts = Facts::only(if reply.status == 200 { "Success" } else { "Refused" });
@@ -129,6 +132,11 @@ pub(crate) async fn handle(
         Some(FaultKind::ResetAfter) => {
             reset.store(true, Ordering::Relaxed);
             Err(Reset)
+        }
+        Some(FaultKind::HalfAnswer) => {
+            reset.store(true, Ordering::Relaxed);
+            let (status, content_type) = (reply.status, reply.content_type);
+            Ok(response(status, content_type, Answer::half(reply.body), &request_id))
         }
         Some(FaultKind::SlowBody { chunk, ms }) => {
             let (status, content_type) = (reply.status, reply.content_type);

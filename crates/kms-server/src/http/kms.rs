@@ -20,7 +20,7 @@ use crate::{
     watch::Facts,
 };
 
-/// Does a KMS request.
+/// Does a KMS request; its signature is checked by a clock that is `skew_ms` ahead.
 pub(crate) async fn answer(
     service: &Arc<Service>,
     parts: Parts,
@@ -28,12 +28,13 @@ pub(crate) async fn answer(
     operation: &str,
     source: SocketAddr,
     request_id: &str,
+    skew_ms: i64,
 ) -> (Reply, Facts) {
     let Some(operation) = Operation::parse(operation) else {
         service.counts.count("Unknown", "UnknownOperationException", &[]);
         return refusal(&KmsError::unknown_operation());
     };
-    let call = match prepare(service, &parts, &body, operation, source) {
+    let call = match prepare(service, &parts, &body, operation, source, skew_ms) {
         Ok(call) => call,
         Err(error) => {
             service.counts.count(operation.as_str(), error.code, &[]);
@@ -91,8 +92,9 @@ fn prepare(
     body: &Bytes,
     operation: Operation,
     source: SocketAddr,
+    skew_ms: i64,
 ) -> Result<Call, KmsError> {
-    let (caller, region) = authenticate(service, parts, body)?;
+    let (caller, region) = authenticate(service, parts, body, skew_ms)?;
     if !service.regions.is_empty() && !service.regions.contains(&region) {
         return Err(KmsError::invalid_signature("Credential should be scoped to a valid region."));
     }
@@ -118,10 +120,16 @@ fn prepare(
     })
 }
 
-fn authenticate(service: &Service, parts: &Parts, body: &[u8]) -> Result<(Arc<Principal>, String), KmsError> {
+fn authenticate(
+    service: &Service,
+    parts: &Parts,
+    body: &[u8],
+    skew_ms: i64,
+) -> Result<(Arc<Principal>, String), KmsError> {
     match service.authentication {
         Authentication::SigV4 => {
-            let verified = service.verifier.verify(&service.callers, parts, body, "kms", Clock::real_ms())?;
+            let now_ms = Clock::real_ms() + skew_ms;
+            let verified = service.verifier.verify(&service.callers, parts, body, "kms", now_ms)?;
             Ok((verified.principal, verified.region))
         }
         Authentication::None => {

@@ -120,25 +120,28 @@ async fn connections_beyond_the_cap_wait_for_their_turn() {
 #[tokio::test]
 async fn faults_strike_as_armed() {
     let (server, client) = start().await;
-    let fault = |operation: &str, count, kind| Fault {
-        operation: operation.into(),
-        region: None,
-        skip: 0,
-        count,
-        kind,
-    };
-    server.set_faults([fault("ListKeys", Some(1), FaultKind::InternalError)]);
+    let once = |operation: &str, kind| Fault::new(operation, kind).count(1);
+    server.set_faults([once("ListKeys", FaultKind::InternalError)]);
     let refusal = client.call("ListKeys", json!({})).await.unwrap_err();
     assert_eq!((refusal.status, refusal.code.as_str()), (500, "KMSInternalException"));
     client.ok("ListKeys", json!({})).await;
 
     let create = client.kms_request("CreateKey", &json!({}));
-    server.set_faults([fault("CreateKey", Some(1), FaultKind::ResetBefore)]);
+    server.set_faults([once("CreateKey", FaultKind::ResetBefore)]);
     assert!(exchange(client.address, &create).await.is_err());
     assert_eq!(client.ok("ListKeys", json!({})).await["Keys"], json!([]));
-    server.set_faults([fault("CreateKey", Some(1), FaultKind::ResetAfter)]);
-    assert!(exchange(client.address, &create).await.is_err());
-    assert_eq!(client.ok("ListKeys", json!({})).await["Keys"].as_array().unwrap().len(), 1);
+    for (keys, kind) in [(1, FaultKind::ResetAfter), (2, FaultKind::HalfAnswer)] {
+        server.set_faults([once("CreateKey", kind)]);
+        assert!(exchange(client.address, &create).await.is_err());
+        assert_eq!(client.ok("ListKeys", json!({})).await["Keys"].as_array().unwrap().len(), keys);
+    }
+    for seconds in [600, -600] {
+        server.set_faults([once("ListKeys", FaultKind::ClockSkew { seconds })]);
+        assert_eq!(client.code("ListKeys", json!({})).await, "InvalidSignatureException");
+    }
+    server.set_faults([once("ListKeys", FaultKind::ClockSkew { seconds: 200 })]);
+    client.ok("ListKeys", json!({})).await;
+    server.change_faults(|armed| assert!(armed.is_empty(), "{armed:?}"));
 
     let (status, _) = client
         .admin("PUT", "faults", r#"[{"operation":"ListKeys","skip":1,"count":1,"kind":"throttle"}]"#)
@@ -150,11 +153,11 @@ async fn faults_strike_as_armed() {
     assert_eq!(client.admin("PUT", "faults", "nonsense").await.0, 400);
     assert_eq!(client.admin("GET", "elsewhere", "").await.0, 404);
 
-    server.set_faults([fault("*", Some(1), FaultKind::SlowBody { chunk: 5, ms: 1 })]);
+    server.set_faults([once("*", FaultKind::SlowBody { chunk: 5, ms: 1 })]);
     client.ok("ListKeys", json!({})).await;
     let error =
         FaultKind::Error { code: "DependencyTimeoutException".into(), status: 500, message: "m".into() };
-    server.set_faults([fault("*", Some(1), error)]);
+    server.set_faults([once("*", error)]);
     assert_eq!(client.code("ListKeys", json!({})).await, "DependencyTimeoutException");
 }
 

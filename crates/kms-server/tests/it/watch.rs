@@ -25,13 +25,7 @@ async fn an_observer_sees_operation_key_caller_and_outcome() {
     client.ok("DisableKey", json!({"KeyId": arn})).await;
     let sign = json!({"KeyId": arn, "Message": base64("m"), "SigningAlgorithm": "ECDSA_SHA_256"});
     client.code("Sign", sign.clone()).await;
-    server.set_faults([Fault {
-        operation: "Sign".into(),
-        region: None,
-        skip: 0,
-        count: None,
-        kind: FaultKind::Throttle,
-    }]);
+    server.set_faults([Fault::new("Sign", FaultKind::Throttle)]);
     client.code("Sign", sign).await;
 
     let seen = seen.lock().unwrap();

@@ -164,7 +164,8 @@ async fn a_kms_that_cannot_be_reached_is_told_apart() {
         (Operation::DescribeKey, Fault::ConnectionRefused, true),
         (Operation::GetPublicKey, Fault::Throttled, true),
         (Operation::Sign, Fault::Timeout, true),
-        (Operation::Sign, Fault::CredentialsExpired, false),
+        (Operation::Sign, Fault::CredentialsExpired, true),
+        (Operation::Sign, Fault::CredentialsMissing, false),
     ] {
         node.fake.fail_next(operation, 1, fault);
         let error = refused(&node, KeyPurpose::Signing, &key, &["was not registered"]).await;
