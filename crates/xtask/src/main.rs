@@ -16,6 +16,10 @@ mod fuzz;
 
 use clap::{Parser, Subcommand};
 
+/// As in the `cantle` binary, so that what is measured in here is what runs there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Checks and measurements of the workspace")]
 struct Arguments {
