@@ -70,7 +70,8 @@ fn change(bytes: &mut Vec<u8>, corpus: &Corpus, form: Form, random: &mut Random)
             drop(bytes.splice(at..end.min(at + replaced), word.iter().copied()));
         }
         (_, Form::Wire) => {
-            if !wire::change(bytes, corpus, random) && end > 0 {
+            let is_message = wire::change(bytes, corpus, random);
+            if !is_message && end > 0 {
                 bytes[at % end] ^= 1 << random.below(8);
             }
         }

@@ -245,7 +245,7 @@ impl Target for SigV4 {
     }
 
     fn run(&mut self, input: &[u8]) -> bool {
-        if self.0.asked % 1000 == 0 {
+        if self.0.asked.is_multiple_of(1000) {
             self.set_clock();
         }
         let Some(request) = request(input) else { return false };
