@@ -18,6 +18,7 @@ mod migrate;
 mod migrate_domain;
 mod migrate_traces;
 mod monitoring;
+mod offline_root;
 mod operators;
 mod orphans;
 mod postgres;
