@@ -2,6 +2,8 @@
 //!
 //! The flags follow Canton's own command line where it has one; the operator's contract lists them.
 
+pub(crate) mod topology;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -158,6 +160,8 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Lists each node's keys, or KMS keys that may be left without an owner; ends KMS keys that the node made
     Keys(With<Keys>),
+    /// Prepares, signs and assembles topology transactions, for a namespace key that is kept away from the node
+    Topology(Box<topology::Topology>),
     /// Asks running nodes how they are
     Status(With<Remote>),
     /// Runs AWS KMS on loopback, for development and tests
@@ -190,6 +194,7 @@ impl Command {
                 MigrateTo::FromKms(with) => &with.global,
             },
             Self::Keys(with) => &with.global,
+            Self::Topology(topology) => topology.step.after(),
             Self::Status(with) => &with.global,
             Self::KmsServer(with) => &with.global,
             Self::Completions(with) => &with.global,

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod check;
+mod confirm;
 mod console;
 mod daemon;
 mod demo;
@@ -11,11 +12,13 @@ mod keys;
 mod kms_server;
 mod migrate;
 mod nodes;
+mod passphrase;
 mod playground;
 mod remote;
 mod sandbox;
 mod settings;
 mod status;
+mod topology;
 
 use clap::CommandFactory;
 
@@ -41,6 +44,7 @@ pub(crate) async fn run(command: &Command, global: Global, level: LevelControl) 
         },
         Command::Keys(with) => keys::run(&with.own, &global).await,
         Command::Migrate(migrate) => migrate::run(migrate, &global).await,
+        Command::Topology(topology) => topology::run(topology, &global).await,
         Command::Status(with) => status::run(&with.own, &global).await,
         Command::KmsServer(with) => kms_server::run(&with.own).await,
         Command::Completions(with) => {

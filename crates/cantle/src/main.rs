@@ -18,6 +18,11 @@ use clap::Parser;
 
 use crate::{cli::Cli, failure::Failure};
 
+/// Requests come from all threads and most of what they need lives as briefly as they do: with the system's allocator a
+/// ping costs a fifth more, and the memory of a busy hour is not given back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(&cli) {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use cantle_store::{Conflict, StoreError};
+use cantle_topology::AuthorizationGraph;
 use cantle_types::{Fingerprint, Identifier, Namespace, UniqueIdentifier};
 use tokio::sync::watch;
 
@@ -24,7 +25,8 @@ impl TopologyManager {
         self.inner.identity.subscribe()
     }
 
-    /// Gives the node its identity, in the namespace that a signing key known to this node spans.
+    /// Gives the node its identity, in the namespace that a signing key known to this node spans: one of its own, one that was
+    /// imported, or the one in a root certificate that was loaded.
     ///
     /// # Errors
     /// When the node has an identity, be it this one, or does not know the key.
@@ -36,11 +38,14 @@ impl TopologyManager {
         if let Some(uid) = self.uid() {
             return Err(InitIdError::AlreadyInitialized { uid });
         }
+        let namespace = Namespace::new(fingerprint.clone());
         let stored = self.inner.vault.public_key(fingerprint).await?;
-        if stored.is_none_or(|stored| stored.key.as_signing().is_none()) {
+        let is_stored = stored.is_some_and(|stored| stored.key.as_signing().is_some());
+        let state = self.state();
+        if !is_stored && state.graph(&namespace).is_none_or(AuthorizationGraph::is_empty) {
             return Err(InitIdError::NamespaceKeyNotInStore { fingerprint: fingerprint.clone() });
         }
-        let uid = UniqueIdentifier::new(identifier, Namespace::new(fingerprint.clone()));
+        let uid = UniqueIdentifier::new(identifier, namespace);
         let inner = Arc::clone(&self.inner);
         // In a task of its own: a caller who goes away must not leave an identity that nobody hears of.
         let task = tokio::spawn(async move { inner.record(uid).await });

@@ -26,6 +26,7 @@ mod metrics;
 mod migrate;
 mod monitoring;
 mod nodes;
+mod offline;
 mod participant;
 mod ports_file;
 mod probe;
@@ -45,6 +46,7 @@ pub use cantle_admin_api::{
 pub use cantle_kms::{Operation, RequestCounts};
 pub use cantle_kms_aws::{ConnectError, SharedDnsResolver, StaticCredentials};
 pub use cantle_store::{Access, KmsMetadata, NodeIdentity, NodeKind};
+pub use cantle_topology::{ParticipantPermission, RequestSide, TrustLevel};
 pub use doctor::{Check, DoctorOptions, Finding, Severity, TrialKey, examine};
 pub use error::{MonitoringError, StartError, StartStep};
 pub use iam_policy::{IamCondition, IamPolicy, IamPolicyOptions, IamStatement, iam_policy};
@@ -55,5 +57,8 @@ pub use migrate::{
     SHORTEST_PASSPHRASE, ToKms, ToKmsWork, read_export, write_export,
 };
 pub use nodes::{NodeHandle, Nodes, NodesOptions};
+pub use offline::{
+    OfflineError, OfflineKey, OfflineMapping, Prepared, Words, read_public_key, read_signature, write_new,
+};
 pub use state::{NodeEvent, NodeState};
 pub use tls::{client_tls, own_client_tls, server_tls};

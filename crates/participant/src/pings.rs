@@ -1,7 +1,8 @@
 //! Pings under way: who waits for which pong, and what this participant does when a contract of a ping appears.
 //!
 //! A responder answers every ping that names its party, as long as the contract is active; an initiator is done when it has
-//! seen the pong, and ends it. A ping that does not succeed says how far it came.
+//! seen the pong, and ends it. A step that fails is taken again while its contract can be used. A ping that does not succeed
+//! says how far it came.
 //! Source: Canton 2.10's `PingService`.
 
 use std::collections::{BTreeSet, HashMap};
@@ -14,16 +15,20 @@ use cantle_sequencing::chain;
 use cantle_topology::TopologyView;
 use cantle_types::{DomainId, Member, ParticipantId, PartyId};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use crate::domain::{Core, SubmitError};
+use crate::domain::Core;
 use crate::ping::{Command, ContractState, PingContract};
 use crate::transaction::{Event, active};
 
 /// Answers that are being made at once.
 const REACTIONS: usize = 256;
+/// How often an answer that did not come to pass is made again, as long as its contract can be used.
+const REPEATS: u32 = 7;
+/// How long after the first time; twice as long after each.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a ping asks for.
 #[derive(Debug, Clone)]
@@ -257,6 +262,7 @@ impl Pings {
     ) {
         let own = participant.admin_party();
         let mut replayed = Vec::new();
+        let at_once = Arc::new(Semaphore::new(REACTIONS));
         let mut reactions = JoinSet::new();
         while let Some(event) = events.recv().await {
             let created = match event {
@@ -278,10 +284,8 @@ impl Pings {
             for (contract, ping) in created {
                 let Some(reaction) = self.reaction(&own, &contract, *ping) else { continue };
                 while reactions.try_join_next().is_some() {}
-                while reactions.len() >= REACTIONS {
-                    reactions.join_next().await;
-                }
-                reactions.spawn(carry_out(Arc::clone(&core), *contract, reaction).in_current_span());
+                let (core, at_once) = (Arc::clone(&core), Arc::clone(&at_once));
+                reactions.spawn(carry_out(core, at_once, *contract, reaction).in_current_span());
             }
         }
         reactions.shutdown().await;
@@ -310,18 +314,34 @@ fn reached(stage: &Mutex<Stage>, now: Stage) {
     *stage.lock().unwrap_or_else(PoisonError::into_inner) = now;
 }
 
-async fn carry_out(core: Arc<Core>, contract: Contract, (command_id, command): (String, Command)) {
-    if active(&core.contracts, &contract.id).is_none() {
-        return;
-    }
-    match core.submit(&command, &command_id, None).await {
-        Ok(submitted) => match submitted.outcome().await.and_then(|(outcome, _)| outcome.rejection()) {
-            None => {}
-            Some(reason) => tracing::info!(command_id, reason, "a step of a ping was rejected"),
-        },
-        Err(error @ SubmitError::NotSequenced(_)) => {
-            tracing::warn!(command_id, error = %chain(&error), "a step of a ping was not sequenced");
+/// Takes a step of a ping; again if it fails for a reason that may pass.
+async fn carry_out(
+    core: Arc<Core>,
+    at_once: Arc<Semaphore>,
+    contract: Contract,
+    (command_id, command): (String, Command),
+) {
+    let mut pause = FIRST_PAUSE;
+    for repeats_left in (0..=REPEATS).rev() {
+        {
+            // Nobody closes it.
+            let _turn = at_once.acquire().await;
+            if active(&core.contracts, &contract.id).is_none() {
+                return;
+            }
+            let Err(reason) = step(&core, &command, &command_id).await else { return };
+            tracing::warn!(command_id, repeats_left, "a step of a ping was not taken: {reason}");
         }
-        Err(error) => tracing::warn!(command_id, error = %chain(&error), "a step of a ping was not sent"),
+        tokio::time::sleep(pause).await;
+        pause = pause.saturating_mul(2);
+    }
+}
+
+/// Takes a step once. Why it was not taken, if it was not; nothing if the participant stopped.
+async fn step(core: &Core, command: &Command, command_id: &str) -> Result<(), String> {
+    let submitted = core.submit(command, command_id, None).await.map_err(|error| chain(&error))?;
+    match submitted.outcome().await.and_then(|(outcome, _)| outcome.rejection()) {
+        None => Ok(()),
+        Some(reason) => Err(reason),
     }
 }

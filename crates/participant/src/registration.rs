@@ -4,10 +4,12 @@
 //! again by the same key, which must be at hand; a request to the KMS each (`kms:Sign`).
 //! Source: Canton 2.10's `ParticipantTopologyDispatcher`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cantle_crypto::Hash;
 use cantle_identity::{ListQuery, ReadError, TopologyManager};
 use cantle_protocol::{
     Batch, ParseError, ProtocolMessage, Recipients, RegisterTopologyTransactionRequest,
@@ -20,8 +22,8 @@ use cantle_sequencing::{
 use cantle_store::TimeQuery;
 use cantle_topology::{MappingError, SignedTopologyTransaction, TopologyView, joining_transactions};
 use cantle_types::{
-    Clock, DomainId, DomainManagerId, Identifier, Member, MemberCode, ParticipantId, ProtocolVersion,
-    UniqueIdentifier,
+    Clock, DomainId, DomainManagerId, Fingerprint, Identifier, Member, MemberCode, ParticipantId,
+    ProtocolVersion, UniqueIdentifier,
 };
 use cantle_vault::{SignError, Vault};
 use jiff::Timestamp;
@@ -95,6 +97,9 @@ fn count(transactions: usize) -> String {
     }
 }
 
+/// A topology transaction in a domain's protocol version, and the key that signed it.
+type Said = (Hash, Fingerprint);
+
 /// What a participant tells a domain, and with what.
 #[derive(Debug, Clone)]
 pub(crate) struct Teller {
@@ -113,8 +118,13 @@ impl Teller {
         self.converted(joining_transactions(&active, &self.participant, &self.domain)).await
     }
 
-    /// What concerns the domain and is not in the topology that it knows, removals included, as it was authorized.
-    async fn unseen(&self, known: &TopologyView) -> Result<Vec<SignedTopologyTransaction>, RegisterError> {
+    /// What concerns the domain and is not in the topology that it knows, removals included, as it was authorized; without
+    /// what is of no interest to it.
+    async fn unseen(
+        &self,
+        known: &TopologyView,
+        obsolete: &HashSet<Said>,
+    ) -> Result<Vec<SignedTopologyTransaction>, RegisterError> {
         let query = ListQuery { time: TimeQuery::HISTORY, ..ListQuery::default() };
         let mut unseen = Vec::new();
         for signed in self.manager.lists().authorized(query).await? {
@@ -123,7 +133,8 @@ impl Teller {
                 continue;
             }
             let wanted = signed.transaction().at_version(self.version)?;
-            if !known.state().has_seen(&wanted, signed.key().fingerprint()) {
+            let key = signed.key().fingerprint();
+            if !known.state().has_seen(&wanted, key) && !obsolete.contains(&(wanted.hash(), key.clone())) {
                 unseen.push(signed);
             }
         }
@@ -160,13 +171,13 @@ impl Teller {
         Ok(SignedTopologyTransaction::assemble(transaction, key, signature))
     }
 
-    /// Sends transactions as a member or a stranger, and waits for the answer.
+    /// Sends transactions as a member or a stranger, and waits for the answer: what became of each, none refused.
     pub(crate) async fn register(
         &self,
         client: &SequencerClient,
         mut answers: broadcast::Receiver<Arc<RegisterTopologyTransactionResponse>>,
         transactions: Vec<SignedTopologyTransaction>,
-    ) -> Result<(), RegisterError> {
+    ) -> Result<Vec<RegistrationState>, RegisterError> {
         let request_id = TopologyRequestId::random();
         let request = RegisterTopologyTransactionRequest {
             requested_by: client.member().clone(),
@@ -192,17 +203,17 @@ impl Teller {
             }
         };
         match tokio::time::timeout(ANSWER_WITHIN, answer).await {
-            Ok(Some(answer)) => refusals(&answer),
+            Ok(Some(answer)) => settled(&answer),
             Ok(None) | Err(_) => Err(RegisterError::NoAnswer),
         }
     }
 }
 
-fn refusals(answer: &RegisterTopologyTransactionResponse) -> Result<(), RegisterError> {
+fn settled(answer: &RegisterTopologyTransactionResponse) -> Result<Vec<RegistrationState>, RegisterError> {
     let refused: Vec<_> = answer.results.iter().filter(|result| !result.state.is_settled()).collect();
     let rejected = refused.iter().find(|result| result.state == RegistrationState::Rejected);
     match rejected.or_else(|| refused.first()) {
-        None => Ok(()),
+        None => Ok(answer.results.iter().map(|result| result.state).collect()),
         Some(first) => {
             Err(RegisterError::Refused { refused: refused.len(), reason: first.error_message.clone() })
         }
@@ -249,7 +260,7 @@ pub(crate) async fn introduce(
             Ok(()) => Err(RegisterError::NoAnswer),
             Err(error) => Err(error.into()),
         },
-        registered = teller.register(&client, answered, transactions) => registered,
+        registered = teller.register(&client, answered, transactions) => registered.map(|_| ()),
     }
 }
 
@@ -283,10 +294,11 @@ pub(crate) async fn outbox(
     const LONGEST_PAUSE: Duration = Duration::from_secs(30);
     let mut changes = teller.manager.changes();
     let mut pause = FIRST_PAUSE;
+    let mut obsolete = HashSet::new();
     loop {
         let looked = *changes.borrow_and_update();
         let unseen = match client.topology() {
-            Some(topology) => teller.unseen(&topology.latest()).await,
+            Some(topology) => teller.unseen(&topology.latest(), &obsolete).await,
             None => Ok(Vec::new()),
         };
         let told = match unseen {
@@ -304,7 +316,10 @@ pub(crate) async fn outbox(
             Err(error) => Err(error),
         };
         match told {
-            Ok(()) => pause = FIRST_PAUSE,
+            Ok(more) => {
+                obsolete.extend(more);
+                pause = FIRST_PAUSE;
+            }
             Err(error) => {
                 let trouble = chain(&error);
                 tracing::warn!(participant = %teller.participant, domain = %teller.domain, trouble, "the domain has not taken all topology transactions yet");
@@ -316,18 +331,25 @@ pub(crate) async fn outbox(
     }
 }
 
-/// Has transactions registered, and waits until they are seen.
+/// Has transactions registered, and waits until they are seen. Those that the domain has no interest in, which it will never
+/// show.
 async fn hand_in(
     teller: &Teller,
     client: &SequencerClient,
     answers: &broadcast::Sender<Arc<RegisterTopologyTransactionResponse>>,
     unseen: Vec<SignedTopologyTransaction>,
-) -> Result<(), RegisterError> {
+) -> Result<Vec<Said>, RegisterError> {
     let transactions = teller.converted(unseen).await?;
     let until = tokio::time::Instant::now() + ANSWER_WITHIN;
-    teller.register(client, answers.subscribe(), transactions.clone()).await?;
-    wait_until_seen(client, &transactions, until).await;
-    Ok(())
+    let became = teller.register(client, answers.subscribe(), transactions.clone()).await?;
+    let (obsolete, taken): (Vec<_>, Vec<_>) =
+        transactions.into_iter().zip(became).partition(|(_, state)| *state == RegistrationState::Obsolete);
+    let taken: Vec<_> = taken.into_iter().map(|(signed, _)| signed).collect();
+    wait_until_seen(client, &taken, until).await;
+    let said = |(signed, _): (SignedTopologyTransaction, _)| {
+        (signed.transaction().hash(), signed.key().fingerprint().clone())
+    };
+    Ok(obsolete.into_iter().map(said).collect())
 }
 
 /// What was taken comes back as the domain's topology; before that it would be handed in again. What is authorized

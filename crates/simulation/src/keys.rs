@@ -104,11 +104,11 @@ impl Kms for CountedKeys {
     async fn ask(&self, request: KmsRequest<'_>) -> Result<Reply<KmsAnswer>, KmsError> {
         match request {
             KmsRequest::Sign { key, .. } => {
-                self.lock().entry(key.clone()).or_default().sign += 1;
                 let one_less = |left: u64| if left == u64::MAX { Some(left) } else { left.checked_sub(1) };
                 if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_err() {
                     self.service.deny(Operation::Sign);
                 }
+                self.lock().entry(key.clone()).or_default().sign += 1;
             }
             KmsRequest::Decrypt { key, .. } => self.lock().entry(key.clone()).or_default().decrypt += 1,
             _ => {}

@@ -8,6 +8,7 @@
 
 mod check;
 mod deletion;
+mod detached;
 mod error;
 mod generate;
 mod info;
@@ -27,6 +28,7 @@ mod wrapping;
 
 pub use check::{KeyCheck, KeyCheckError, KeyStatus};
 pub use deletion::{KeyDeletionError, ScheduledDeletion};
+pub use detached::DetachedKmsKey;
 pub use error::VaultError;
 pub use generate::GenerateError;
 pub use info::{KeyFilter, PrivateKeyInfo};

@@ -203,7 +203,11 @@ fn is_missing(spec: &KeySpec) -> bool {
 }
 
 /// State and usage.
-fn check_usable(key: &KmsKeyId, purpose: KeyPurpose, described: &KeyMetadata) -> Result<(), RegisterError> {
+pub(crate) fn check_usable(
+    key: &KmsKeyId,
+    purpose: KeyPurpose,
+    described: &KeyMetadata,
+) -> Result<(), RegisterError> {
     let key = || key.clone();
     if described.usage != key_usage(purpose) {
         return Err(RegisterError::WrongUsage { key: key(), usage: described.usage.clone(), purpose });

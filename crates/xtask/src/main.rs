@@ -12,8 +12,13 @@ mod arrows;
 mod bench;
 #[cfg(test)]
 mod config_fields;
+mod fuzz;
 
 use clap::{Parser, Subcommand};
+
+/// As in the `cantle` binary, so that what is measured in here is what runs there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Checks and measurements of the workspace")]
@@ -32,6 +37,11 @@ enum Task {
         #[arg(value_enum, default_value_t)]
         subject: bench::Subject,
     },
+    /// Gives hostile input to everything that reads what others wrote
+    Fuzz(fuzz::FuzzArguments),
+    /// A part of `fuzz`, or one of its inputs again
+    #[command(hide = true)]
+    FuzzWorker(fuzz::WorkerArguments),
     /// What `bench` runs once all is built
     #[command(hide = true)]
     Measure {
@@ -45,6 +55,8 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Arrows => arrows::check(),
         Task::Bench { subject } => bench::run(subject),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::FuzzWorker(arguments) => fuzz::work(&arguments),
         Task::Measure { subject } => bench::measure(subject),
     }
 }

@@ -1,12 +1,8 @@
 //! `cantle migrate`: moves a stopped node's keys into AWS KMS, or back out of an export file.
 
-mod passphrase;
 mod report;
 
-use std::{
-    io::{IsTerminal, Write},
-    path::Path,
-};
+use std::path::Path;
 
 use cantle_node::{
     Exported, FromKms, KmsMetadata, MigrateError, OpenedToKms, RotatedKey, ToKms, ToKmsWork, read_export,
@@ -16,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     cli::{FromKms as FromKmsArguments, Global, Migrate, MigrateTo, ToKms as ToKmsArguments},
-    commands::check,
+    commands::{check, confirm::confirmed, passphrase},
     failure::Failure,
 };
 
@@ -149,20 +145,6 @@ fn already(node: &str, rotated: &[RotatedKey]) -> Result<(), Failure> {
 }
 
 /// Whether to go on: said beforehand, or asked on a terminal.
-fn confirmed(yes: bool, what: &str) -> bool {
-    if yes {
-        return true;
-    }
-    if !std::io::stdin().is_terminal() {
-        eprintln!("not confirmed: add --yes to {what}");
-        return false;
-    }
-    eprint!("{what}? Type yes: ");
-    let mut answer = String::new();
-    let asked = std::io::stderr().flush().and_then(|()| std::io::stdin().read_line(&mut answer));
-    asked.is_ok() && answer.trim() == "yes"
-}
-
 fn failed(error: MigrateError) -> Failure {
     match error {
         MigrateError::UnknownNode { .. } | MigrateError::Configuration { .. } => Failure::usage(error),

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::contracts::Contracts;
+use super::contracts::{Contracts, Request};
 use super::inbox::{Item, What};
 use super::pending::{Outcome, Submissions};
 use super::request::OpenedRequest;
@@ -98,7 +98,7 @@ impl Progress {
 /// A request whose result is waited for.
 #[derive(Debug)]
 struct Open {
-    counter: SequencerCounter,
+    request: Request,
     root_hash: Hash,
     mediator: MediatorId,
     content: Option<ViewContent>,
@@ -178,7 +178,7 @@ impl Worker {
         }
         self.time(at);
         let contracts = lock(&self.contracts).needed_from();
-        let open = self.open.values().map(|open| open.counter).min();
+        let open = self.open.values().map(|open| open.request.counter).min();
         self.progress.worked(counter, open.into_iter().chain(contracts).min());
     }
 
@@ -226,8 +226,9 @@ impl Worker {
             }
         }
         let after = decision_time.successor().unwrap_or(decision_time);
+        let tolerance = topology.parameters().ledger_time_record_time_tolerance;
         let open = Open {
-            counter,
+            request: Request { at, counter, tolerance },
             root_hash,
             mediator: mediator.clone(),
             content,
@@ -338,7 +339,7 @@ impl Worker {
             contracts.roll_back(request_id, content);
             return;
         }
-        contracts.commit(request_id, open.counter, content);
+        contracts.commit(open.request, content);
         drop(contracts);
         for created in &content.created {
             // It was read when the request was checked.

@@ -24,6 +24,9 @@ use crate::handler::{Delivery, EventHandler};
 use crate::time::{Observed, WantedTime};
 use crate::topology::TopologyFeedError;
 
+/// How far apart the events are of which the cursor may be stored while it is behind: as long as a request is open or a ping is
+/// abandoned, all events since then are.
+const STEP: i64 = 64;
 /// The pauses while a store does not answer.
 const STORE_PAUSE: Duration = Duration::from_millis(100);
 const STORE_PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -49,7 +52,7 @@ struct Subscription<'a> {
     known: Option<KnownEvent>,
     /// The last event that was handled.
     handled: Option<SequencerCounter>,
-    /// Events that were accepted after the one that is stored as clean.
+    /// Events that were accepted after the one that is stored as clean: one of each [`STEP`], and the last.
     behind: VecDeque<KnownEvent>,
     /// When the cursor is to be stored.
     flush_at: Instant,
@@ -264,8 +267,11 @@ impl<'a> Subscription<'a> {
         let how = if client.is_own_tick(event.message_id()) { Observed::TimeProof } else { Observed::Event };
         client.time.observe(timestamp, how);
         let known = KnownEvent { counter: event.counter(), timestamp, content: opened.content };
-        self.behind.push_back(known.clone());
-        self.known = Some(known);
+        self.known = Some(known.clone());
+        match self.behind.back_mut() {
+            Some(last) if last.counter.get() % STEP != 0 => *last = known,
+            _ => self.behind.push_back(known),
+        }
         Ok(how)
     }
 

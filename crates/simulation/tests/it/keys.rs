@@ -161,3 +161,24 @@ async fn joining_asks_the_namespace_key_for_topology_alone() {
         _ => node.starts_with("participant"),
     }));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_of_a_ping_that_could_not_be_signed_is_taken_again() {
+    let cluster = settled(ClusterOptions::new(ProtocolVersion::V7)).await;
+    let _ = uses(&cluster);
+    let responder = cluster.participants[1].place().keys();
+    // Enough to confirm the ping, and nothing for the response.
+    responder.allow_signatures(2);
+    let ping = cluster.ping(0, cluster.ping_of(1, Duration::from_secs(30)));
+    let mut signed = 0;
+    let refused = async {
+        while signed < 4 {
+            tokio::task::yield_now().await;
+            signed += responder.take_uses()["signing"].sign;
+        }
+    };
+    in_time("the second refusal of the response", refused).await;
+    assert!(!ping.is_finished());
+    responder.allow_all();
+    assert_eq!(ping.await.unwrap().unwrap().responder, cluster.party(1));
+}

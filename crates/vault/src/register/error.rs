@@ -231,7 +231,7 @@ impl RegisterError {
         }
     }
 
-    pub(super) fn of_kms(key: &KmsKeyId, purpose: KeyPurpose, error: KmsError) -> Self {
+    pub(crate) fn of_kms(key: &KmsKeyId, purpose: KeyPurpose, error: KmsError) -> Self {
         let key = key.clone();
         let source = Box::new(error);
         match *source {
