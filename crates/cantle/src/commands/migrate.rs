@@ -148,7 +148,7 @@ fn already(node: &str, rotated: &[RotatedKey]) -> Result<(), Failure> {
 /// Whether to go on: said beforehand, or asked on a terminal.
 fn failed(error: MigrateError) -> Failure {
     match error {
-        MigrateError::UnknownNode { .. } | MigrateError::Configuration { .. } => Failure::usage(error),
+        MigrateError::UnknownNode(_) | MigrateError::Configuration { .. } => Failure::usage(error),
         error => Failure::running(error),
     }
 }
