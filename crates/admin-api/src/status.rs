@@ -276,6 +276,9 @@ impl ToStatus for SequencerNodeError {
             Self::Initialize(SequencerInitializeError::Key(_)) => (Code::FailedPrecondition, "KEY_NOT_MADE"),
             Self::Initialize(SequencerInitializeError::Store(error)) => error.codes(),
             Self::Initialize(_) => (Code::FailedPrecondition, "SEQUENCER_SETUP"),
+            Self::OwnDatabase => (Code::FailedPrecondition, "SEQUENCER_NOT_SHARED"),
+            Self::OtherSnapshot { .. } => (Code::FailedPrecondition, "SEQUENCER_SNAPSHOT_OF_OTHER_DATABASE"),
+            Self::Store(error) => error.codes(),
             Self::NotInitialized => (Code::FailedPrecondition, "SEQUENCER_NOT_INITIALIZED"),
             Self::Bootstrap(BootstrapError::Begun) => (Code::AlreadyExists, "DOMAIN_ALREADY_BOOTSTRAPPED"),
             Self::Bootstrap(BootstrapError::Unavailable) | Self::Stopped => {

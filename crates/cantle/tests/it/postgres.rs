@@ -2,6 +2,8 @@
 //!
 //! `cargo test -p cantle --test it postgres:: -- --ignored` where PostgreSQL's server is installed.
 
+mod sequencers;
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use cantle_config::{Config, LoadOptions};
