@@ -13,11 +13,12 @@ use crate::NodeTopology;
 pub(crate) struct Node {
     node: NodeIdentity,
     topology: NodeTopology,
+    sequencer_database: String,
 }
 
 impl Node {
-    pub(crate) fn new(node: NodeIdentity, topology: NodeTopology) -> Self {
-        Self { node, topology }
+    pub(crate) fn new(node: NodeIdentity, topology: NodeTopology, sequencer_database: String) -> Self {
+        Self { node, topology, sequencer_database }
     }
 }
 
@@ -32,6 +33,7 @@ impl NodeService for Node {
             name: self.node.name.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             unique_identifier: self.topology.uid().map(|uid| uid.to_string()).unwrap_or_default(),
+            sequencer_database: self.sequencer_database.clone(),
         }))
     }
 }

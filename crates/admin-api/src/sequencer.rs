@@ -22,7 +22,9 @@ use cantle_proto::{
     protocol::v0::{TopologyTransactions, handshake},
 };
 use cantle_protocol::{HandshakeResponse, StaticDomainParameters};
-use cantle_sequencer::{Initialization, Sequencer, SequencerNode, SequencerStatus, SnapshotError};
+use cantle_sequencer::{
+    Initialization, Sequencer, SequencerNode, SequencerStatus, SnapshotError, SnapshotHeads,
+};
 use cantle_topology::{SignedTopologyTransaction, TopologySnapshot};
 use cantle_types::{DomainId, Member, MemberCode};
 use tonic::{Request, Response, Status};
@@ -30,7 +32,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     health::Health,
     parse::{text, timestamp, to_timestamp},
-    status::{ToStatus, chain, invalid, missing, unsupported},
+    status::{ToStatus, chain, invalid, missing},
 };
 
 /// The services of one sequencer.
@@ -49,20 +51,20 @@ impl SequencerAdmin {
         domain: &str,
         parameters: StaticDomainParameters,
         topology: Option<&TopologyTransactions>,
-        from_snapshot: bool,
+        from_snapshot: Option<SequencerSnapshot>,
     ) -> Result<Response<InitResponse>, Status> {
-        if from_snapshot {
-            return Err(unsupported(
-                "a sequencer that begins with the snapshot of another one: a domain has one sequencer node",
-            ));
-        }
         let wanted = Initialization { domain: DomainId::new(text("domain_id", domain)?), parameters };
         let topology = transactions("topology_snapshot", topology)?;
-        let key = self.node.initialize(&wanted, &topology).await.map_err(|error| error.to_status())?;
+        let initialized = match from_snapshot {
+            None => self.node.initialize(&wanted, &topology).await,
+            // The domain's topology is in the database that both share.
+            Some(snapshot) => self.node.initialize_from_snapshot(&wanted, &heads(snapshot)?).await,
+        };
+        let key = initialized.map_err(|error| error.to_status())?;
         Ok(Response::new(InitResponse {
             key_id: KEY_ID.to_owned(),
             public_key: Some(key.to_proto()),
-            replicated: false,
+            replicated: self.node.shared_database().is_some(),
         }))
     }
 
@@ -74,6 +76,19 @@ impl SequencerAdmin {
             )
         })
     }
+}
+
+/// What a snapshot says of the events at its time.
+fn heads(snapshot: SequencerSnapshot) -> Result<SnapshotHeads, Status> {
+    let latest = snapshot.latest_timestamp.ok_or_else(|| missing("snapshot.latest_timestamp"))?;
+    let heads = snapshot.head_member_counters.into_iter().map(|(member, head)| {
+        let member: Member = text("snapshot.head_member_counters", &member)?;
+        Ok((member, head))
+    });
+    Ok(SnapshotHeads {
+        latest: timestamp("snapshot.latest_timestamp", &latest)?,
+        heads: heads.collect::<Result<_, Status>>()?,
+    })
 }
 
 /// The transactions of a snapshot, in their order.
@@ -93,13 +108,12 @@ impl SequencerInitializationService for SequencerAdmin {
         let parameters = request.domain_parameters.ok_or_else(|| missing("domain_parameters"))?;
         let parameters = StaticDomainParameters::from_proto_v0(&parameters)
             .map_err(|error| invalid("domain_parameters", &error))?;
-        let snapshot = request.snapshot.is_some();
         SequencerAdmin::init(
             self,
             &request.domain_id,
             parameters,
             request.topology_snapshot.as_ref(),
-            snapshot,
+            request.snapshot,
         )
         .await
     }
@@ -109,13 +123,12 @@ impl SequencerInitializationService for SequencerAdmin {
         let parameters = request.domain_parameters.ok_or_else(|| missing("domain_parameters"))?;
         let parameters = StaticDomainParameters::from_proto(&parameters)
             .map_err(|error| invalid("domain_parameters", &error))?;
-        let snapshot = request.snapshot.is_some();
         SequencerAdmin::init(
             self,
             &request.domain_id,
             parameters,
             request.topology_snapshot.as_ref(),
-            snapshot,
+            request.snapshot,
         )
         .await
     }
@@ -216,8 +229,9 @@ pub(crate) fn connected(sequencer: &Sequencer) -> (Vec<String>, Vec<String>) {
 
 /// How the sequencer is.
 pub(crate) fn sequencer_health(sequencer: &Sequencer) -> SequencerHealthStatus {
-    let trouble = sequencer.health().borrow().trouble.clone();
-    SequencerHealthStatus { active: trouble.is_none(), details: trouble }
+    let health = sequencer.health().borrow().clone();
+    let follows = health.follows.then(|| "another sequencer of the domain writes its events".to_owned());
+    SequencerHealthStatus { active: health.trouble.is_none(), details: health.trouble.or(follows) }
 }
 
 #[tonic::async_trait]

@@ -174,6 +174,14 @@ macro_rules! limited {
     };
 }
 
+/// What the database is called that a sequencer shares with others, or nothing.
+fn sequencer_database(role: &RoleHandles) -> String {
+    match role {
+        RoleHandles::Sequencer(sequencer) => sequencer.shared_database().unwrap_or_default().to_owned(),
+        _ => String::new(),
+    }
+}
+
 /// The services that a node of this kind has.
 fn routes(handles: AdminHandles, limit: usize) -> Result<Routes, ServeError> {
     let AdminHandles { node, vault, topology, role, pings, clock, ports, health, log_level, diagnostics } =
@@ -199,7 +207,11 @@ fn routes(handles: AdminHandles, limit: usize) -> Result<Routes, ServeError> {
         .add_service(reflection)
         .add_service(limited!(VaultServiceServer, VaultAdmin::new(vault.clone(), topology.clone()), limit))
         .add_service(limited!(KeyServiceServer, Keys::new(vault.clone(), topology.clone()), limit))
-        .add_service(limited!(NodeServiceServer, Node::new(node.clone(), topology.clone()), limit))
+        .add_service(limited!(
+            NodeServiceServer,
+            Node::new(node.clone(), topology.clone(), sequencer_database(&role)),
+            limit
+        ))
         .add_service(limited!(
             InitializationServiceServer,
             Initialization::new(topology.clone(), clock),

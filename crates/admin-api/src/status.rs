@@ -276,6 +276,9 @@ impl ToStatus for SequencerNodeError {
             Self::Initialize(SequencerInitializeError::Key(_)) => (Code::FailedPrecondition, "KEY_NOT_MADE"),
             Self::Initialize(SequencerInitializeError::Store(error)) => error.codes(),
             Self::Initialize(_) => (Code::FailedPrecondition, "SEQUENCER_SETUP"),
+            Self::OwnDatabase => (Code::FailedPrecondition, "SEQUENCER_NOT_SHARED"),
+            Self::OtherSnapshot { .. } => (Code::FailedPrecondition, "SEQUENCER_SNAPSHOT_OF_OTHER_DATABASE"),
+            Self::Store(error) => error.codes(),
             Self::NotInitialized => (Code::FailedPrecondition, "SEQUENCER_NOT_INITIALIZED"),
             Self::Bootstrap(BootstrapError::Begun) => (Code::AlreadyExists, "DOMAIN_ALREADY_BOOTSTRAPPED"),
             Self::Bootstrap(BootstrapError::Unavailable) | Self::Stopped => {
@@ -305,6 +308,8 @@ impl ToStatus for ParticipantError {
             Self::AliasTaken { .. } => (Code::AlreadyExists, "DOMAIN_ALIAS_DUPLICATION"),
             Self::UnknownAlias { .. } => (Code::NotFound, "UNKNOWN_DOMAIN_ALIAS"),
             Self::Connection(_) | Self::Alias(_) => (Code::InvalidArgument, "SEQUENCER_CONNECTION"),
+            Self::Api(error) if error.retryable() => (Code::Unavailable, "DOMAIN_IS_NOT_AVAILABLE"),
+            Self::Api(_) => (Code::FailedPrecondition, "DOMAIN_NOT_CONNECTED"),
             Self::Threshold { .. } => (Code::Unimplemented, "UNSUPPORTED"),
             Self::NotConnected { .. } if self.retryable() => (Code::Unavailable, "DOMAIN_IS_NOT_AVAILABLE"),
             Self::NotConnected { .. } => (Code::FailedPrecondition, "DOMAIN_NOT_CONNECTED"),
@@ -381,5 +386,28 @@ impl ToStatus for ReadError {
 impl ToStatus for InitIdError {
     fn codes(&self) -> (Code, &'static str) {
         (of_class(self.class()), self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use cantle_sequencing::ApiError;
+
+    use super::*;
+
+    #[test]
+    fn a_domain_that_cannot_be_asked_is_no_fault_of_the_node() {
+        let endpoint = "https://example.test".to_owned();
+        let bad = ApiError::Configuration { endpoint, source: "no certificate".into() };
+        let status = ParticipantError::from(bad).to_status();
+        assert_eq!(status.code(), Code::FailedPrecondition);
+        assert!(status.message().starts_with("DOMAIN_NOT_CONNECTED: "), "{status}");
+        assert!(status.message().ends_with("no certificate"), "{status}");
+        let late = ApiError::TimedOut { call: "GetServiceAgreement", after: Duration::from_secs(1) };
+        let status = ParticipantError::from(late).to_status();
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(status.message().starts_with("DOMAIN_IS_NOT_AVAILABLE: "), "{status}");
     }
 }

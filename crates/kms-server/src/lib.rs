@@ -61,6 +61,6 @@ pub use counts::RequestCounts;
 pub use faults::{Fault, FaultKind, FaultsError};
 pub use iam::policy::{PolicyDocument, PolicyError};
 pub use limits::RateLimits;
-pub use server::{Authentication, Latency, Server, ServerOptions, StartError};
+pub use server::{Authentication, ConnectionReset, Latency, Server, ServerOptions, StartError};
 pub use state::log::StateError;
 pub use watch::{KeyFacts, KeyView, ObservedRequest, Observer};

@@ -1,6 +1,17 @@
 //! The server: what it is started with, starting and stopping it.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::PathBuf,
+    str::FromStr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt;
 
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
@@ -9,12 +20,12 @@ use crate::{
     auth::{callers::Callers, credentials::Credentials, file::is_account, sigv4::Verifier},
     counts::{Counts, RequestCounts},
     faults::{Fault, Faults, FaultsError},
-    http::listener,
+    http::{handler, listener},
     keys::{material::random_bytes, spare::Spare},
     limits::{Limits, RateLimits},
     service::{Clock, Service},
     state::{log::StateError, store::Store},
-    watch::{KeyView, Observer},
+    watch::{Arrived, KeyView, Observer},
 };
 
 /// Whether requests must be signed.
@@ -209,6 +220,11 @@ pub enum StartError {
     Random,
 }
 
+/// The connection of a request was reset, or its answer broken off, as a fault asks.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was reset as a fault asks")]
+pub struct ConnectionReset;
+
 /// A running server. Dropping it stops it without waiting; [`Server::shutdown`] waits.
 #[derive(Debug)]
 pub struct Server {
@@ -310,6 +326,22 @@ impl Server {
     /// Replaces the armed faults.
     pub fn set_faults(&self, faults: impl IntoIterator<Item = Fault>) {
         self.service.faults.set(faults.into_iter().collect());
+    }
+
+    /// Answers a request that came another way than over a connection, as if one of this machine had brought it.
+    ///
+    /// # Errors
+    /// [`ConnectionReset`] where a fault resets the connection.
+    pub async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ConnectionReset> {
+        let (parts, body) = request.into_parts();
+        let (service, arrived) = (Arc::clone(&self.service), Arrived::now());
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let peer = SocketAddr::from(([127, 0, 0, 1], 0));
+        let reset = AtomicBool::new(false);
+        let answered = handler::whole(service, parts, body, peer, &reset, arrived, request_id).await;
+        let (parts, body) = answered.map_err(|_| ConnectionReset)?.into_parts();
+        let body = body.collect().await.map_err(|_| ConnectionReset)?.to_bytes();
+        Ok(Response::from_parts(parts, body))
     }
 
     /// Changes the armed faults, or looks at them: those whose count is used up are gone.

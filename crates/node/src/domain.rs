@@ -76,6 +76,7 @@ async fn steps(
         name: base.node.name.clone(),
         vault: vault.clone(),
         store: Arc::clone(&store),
+        shared: None,
         clock: Arc::clone(&clock),
         agreement: public_api::agreement(config.service_agreement.as_deref())?,
         options: public_api::sequencer_options(&config.public_api),

@@ -36,6 +36,32 @@ pub enum StartStep {
     /// Opening its database.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// A database that it was to share with other sequencers is a node's own.
+    #[error(
+        "sequencer.high-availability.enabled = true means a database that the sequencers of a domain share; name one \
+         that is empty or theirs, or write `no` if this sequencer is the domain's only one"
+    )]
+    NotShared {
+        /// Whose it is.
+        #[source]
+        source: OpenError,
+    },
+    /// The schema for what is the node's alone, in the database that it shares.
+    #[error(
+        "the schema {schema} for the node's own tables cannot be made in the database that it shares; let the user \
+         create it (GRANT CREATE ON DATABASE), create it, or name the shared database under sequencer.storage and \
+         another one under storage"
+    )]
+    NodeSchema {
+        /// Its name.
+        schema: String,
+        /// What the server said.
+        #[source]
+        source: OpenError,
+    },
+    /// There is no randomness to be had.
+    #[error(transparent)]
+    Randomness(cantle_crypto::RandomnessError),
     /// Reading its database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -160,7 +186,11 @@ impl From<TlsError> for StartStep {
 impl StartStep {
     fn text(&self) -> &'static str {
         match self {
-            Self::Open(_) | Self::Store(_) => "could not open its database",
+            Self::Open(_)
+            | Self::Store(_)
+            | Self::NotShared { .. }
+            | Self::NodeSchema { .. }
+            | Self::Randomness(_) => "could not open its database",
             Self::Kms(_) => "could not set up its KMS client",
             Self::Schemes(_) => "has a configuration of schemes that cannot be",
             Self::Vault(_) | Self::Wrapper(_) | Self::Keys(_) => "could not open its keys",

@@ -114,10 +114,22 @@ async fn watch_keys(vault: &Vault, reporter: &Reporter, waits: Waits) {
     let node = reporter.node().clone();
     let gauges = KeyGauges::of(&node);
     let mut known: Option<String> = None;
+    let mut storage: Option<String> = None;
     probe::watch(vault, node.name.as_str(), &gauges, Pace::default(), |report| {
         let looks = report.keys.iter();
         reporter.keys(looks.map(|look| (look.key.clone(), look.trouble.clone(), Some(look.history()))));
         reporter.waits(&waits.list());
+        reporter.storage(report.storage.clone());
+        if report.storage.is_some() != storage.is_some() {
+            match &report.storage {
+                Some(trouble) => tracing::error!("{node}: {trouble}"),
+                None => info!("{node}: its database answers again"),
+            }
+        }
+        storage = report.storage;
+        if storage.is_some() {
+            return;
+        }
         match &report.trouble {
             // Said each time: a connection that came back says that all is well.
             Some(trouble) => reporter.keys_unusable(&uid, trouble.clone()),

@@ -60,6 +60,8 @@ impl Look {
 /// What is told after each look.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
+    /// Why the database cannot be read, in one line, or nothing; of the keys nothing is known then.
+    pub(crate) storage: Option<String>,
     /// What is wrong with the keys together, in one line, or nothing.
     pub(crate) trouble: Option<String>,
     /// Every key that was looked at, by its name.
@@ -80,8 +82,8 @@ pub(crate) async fn watch(
         let infos = match vault.private_keys(&KeyFilter::default()).await {
             Ok(infos) => infos,
             Err(failed) => {
-                let trouble = Some(format!("the keys cannot be listed: {failed}"));
-                report(Report { trouble, keys: round.looks() });
+                let storage = Some(format!("the keys cannot be listed: {}", whole(&failed)));
+                report(Report { storage, trouble: None, keys: round.looks() });
                 continue;
             }
         };
@@ -98,8 +100,17 @@ pub(crate) async fn watch(
         gauges.show(&keys);
         let trouble = round.trouble();
         gauge!("cantle_kms_reachable", "node" => node.to_owned()).set(one_if(!round.unanswered()));
-        report(Report { trouble, keys: round.looks() });
+        report(Report { storage: None, trouble, keys: round.looks() });
     }
+}
+
+/// An error with its causes, in one line.
+fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| match cause.to_string() {
+        cause if text.contains(&cause) => text,
+        cause => format!("{text}: {cause}"),
+    })
 }
 
 /// What is known of the keys, and whose turn it is.

@@ -36,21 +36,22 @@ async fn steps(
     data_dir: &Path,
     around: Surroundings,
 ) -> Result<RunningNode, StartStep> {
+    let shared = storage::open_shared(config).await?;
     let base = Base::open(&config.node, data_dir, &around).await?;
+    let events = shared.as_ref().map_or(&base.store.store, |shared| &shared.database.store);
+    let lists = TopologyLists::of_domains(Arc::clone(events));
     let role = SequencerNode::open(SequencerNodeSetup {
         name: base.node.name.clone(),
         vault: base.vault.clone(),
         store: Arc::clone(&base.store.store),
+        shared: shared.as_ref().map(|shared| shared.database.clone()),
         clock: Arc::clone(&around.clock),
         agreement: public_api::agreement(config.service_agreement.as_deref())?,
         options: public_api::sequencer_options(&config.public_api),
     })
     .await?;
     let served = Served {
-        topology: NodeTopology::OfDomain {
-            identity: role.identity(),
-            lists: TopologyLists::of_domains(Arc::clone(&base.store.store)),
-        },
+        topology: NodeTopology::OfDomain { identity: role.identity(), lists },
         role: RoleHandles::Sequencer(role.clone()),
         public: Some((&config.public_api, role.clone())),
     };
@@ -61,7 +62,13 @@ async fn steps(
         let role = role.clone();
         async move { live(&role, &vault, &reporter).await }
     };
-    Ok(serving.live(life, async move { role.stop().await }))
+    let end = async move {
+        role.stop().await;
+        if let Some(shared) = shared {
+            shared.close().await;
+        }
+    };
+    Ok(serving.live(life, end))
 }
 
 /// Waits to be initialized, then runs, and follows how that is.

@@ -148,6 +148,15 @@ impl Reporter {
         self.condition(|condition| condition.keys = Some(trouble));
     }
 
+    /// Its database cannot be read, for the reason given; nothing: it can.
+    pub(crate) fn storage(&self, trouble: Option<String>) {
+        if trouble.is_some()
+            || self.condition.lock().unwrap_or_else(PoisonError::into_inner).storage.is_some()
+        {
+            self.condition(|condition| condition.storage = trouble);
+        }
+    }
+
     /// Its domain cannot be reached.
     pub(crate) fn domain_trouble(&self, trouble: String) {
         self.condition(|condition| condition.domain = Some(trouble));
@@ -205,6 +214,7 @@ const MOST_WAITS: usize = 20;
 struct Condition {
     initialized: bool,
     keys: Option<String>,
+    storage: Option<String>,
     domain: Option<String>,
     each_key: Vec<ComponentHealth>,
     waits: Option<String>,
@@ -213,6 +223,9 @@ struct Condition {
 impl Condition {
     fn health(&self) -> NodeHealth {
         let mut components = vec![component("crypto-provider".to_owned(), self.keys.clone(), None)];
+        if let Some(trouble) = &self.storage {
+            components.push(component("storage".to_owned(), Some(trouble.clone()), None));
+        }
         if let Some(trouble) = &self.domain {
             components.push(component("sequencer-client".to_owned(), Some(trouble.clone()), None));
         }
@@ -220,7 +233,9 @@ impl Condition {
         if let Some(waits) = &self.waits {
             components.push(component("kms-requests".to_owned(), None, Some(waits.clone())));
         }
-        NodeHealth { serving: self.initialized && self.keys.is_none() && self.domain.is_none(), components }
+        let troubles = [&self.keys, &self.storage, &self.domain];
+        let serving = self.initialized && troubles.into_iter().all(Option::is_none);
+        NodeHealth { serving, components }
     }
 }
 

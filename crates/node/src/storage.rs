@@ -5,12 +5,18 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use cantle_config::{NodeConfig, PostgresConfig, SslMode as Ssl, StorageBackend, StorageParameters};
+use cantle_config::{
+    NodeConfig, PostgresConfig, SequencerConfig, SslMode as Ssl, StorageBackend, StorageConfig,
+    StorageParameters,
+};
+use cantle_sequencer::SharedDatabase;
 use cantle_store::{
-    Access, MigrateOnStart, NodeIdentity, NodeKind, NodeStore, OpenError, PostgresOptions, PostgresSsl,
-    PostgresStore, SqliteLocation, SqliteOptions, SqliteStore, SslMode,
+    Access, MigrateOnStart, NodeIdentity, NodeKind, NodeStore, OpenError, PostgresGroup, PostgresOptions,
+    PostgresSsl, PostgresStore, RoleSetting, RoleStore, SqliteLocation, SqliteOptions, SqliteStore, SslMode,
 };
 use tracing::warn;
+
+use crate::error::StartStep;
 
 /// The first pause before a database that cannot be reached is tried again; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -70,18 +76,69 @@ pub(crate) async fn open(
     access: Access,
 ) -> Result<OpenStore, OpenError> {
     let wait = access == Access::ReadWrite && !config.storage.parameters.fail_fast_on_startup;
+    waiting(&identity(config), wait, || open_once(config, data_dir, access)).await
+}
+
+/// A database that several sequencers share, as one of them has opened it.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenShared {
+    pub(crate) database: SharedDatabase,
+    group: PostgresGroup,
+}
+
+impl OpenShared {
+    pub(crate) async fn close(&self) {
+        self.group.close().await;
+    }
+}
+
+/// Opens the database that a sequencer shares with others, if it does. Where it is also that of the node's own tables,
+/// these get their schema.
+pub(crate) async fn open_shared(config: &SequencerConfig) -> Result<Option<OpenShared>, StartStep> {
+    let Some(StorageConfig { backend: StorageBackend::Postgres(postgres), parameters }) =
+        &config.shared_storage
+    else {
+        return Ok(None);
+    };
+    let node = identity(&config.node);
+    let options = postgres_options(node.clone(), postgres, parameters);
+    let shared = |source| match source {
+        source @ OpenError::OtherNode { .. } => StartStep::NotShared { source },
+        source => StartStep::Open(source),
+    };
+    let group = waiting(&node, !parameters.fail_fast_on_startup, || PostgresGroup::open(options.clone()));
+    let group = group.await.map_err(shared)?;
+    if let StorageBackend::Postgres(own) = &config.node.storage.backend
+        && let Some(schema) = own.schema.as_deref().filter(|_| own.beside(postgres))
+    {
+        group
+            .schema(schema)
+            .await
+            .map_err(|source| StartStep::NodeSchema { schema: schema.to_owned(), source })?;
+    }
+    let drawn = hex::encode(cantle_crypto::random_bytes::<16>().map_err(StartStep::Randomness)?);
+    let id = group.setting_claim(&RoleSetting::SequencerDatabase, drawn.as_bytes()).await?;
+    let database = SharedDatabase {
+        store: Arc::new(group.clone().metered(&node)),
+        group: Arc::new(group.clone()),
+        id: String::from_utf8_lossy(&id).into_owned(),
+    };
+    Ok(Some(OpenShared { database, group }))
+}
+
+/// Tries again as long as a database cannot be reached, if that is wanted.
+async fn waiting<T, F>(node: &NodeIdentity, wait: bool, open: impl Fn() -> F) -> Result<T, OpenError>
+where
+    F: Future<Output = Result<T, OpenError>>,
+{
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match open_once(config, data_dir, access).await {
+        let error = match open().await {
             Err(error) if wait && error.retryable() => error,
             opened => return opened,
         };
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        warn!(
-            "{} waits for its database, next attempt in {} ms: {error}{cause}",
-            identity(config),
-            pause.as_millis()
-        );
+        warn!("{node} waits for its database, next attempt in {} ms: {error}{cause}", pause.as_millis());
         tokio::time::sleep(pause).await;
         pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
     }

@@ -65,12 +65,22 @@ impl Disabled {
         Ok(Self { store, setting, members: Mutex::new(members), changing: tokio::sync::Mutex::default() })
     }
 
+    /// Reads anew what is stored: sequencers that share a database note it there. Nobody is ever taken off the list.
+    pub(crate) async fn refresh(&self) -> Result<(), StoreError> {
+        let stored = self.store.setting_find(&self.setting).await?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&stored);
+        let found = text.lines().filter_map(|line| line.parse().ok());
+        self.members.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+        Ok(())
+    }
+
     pub(crate) fn contains(&self, member: &Member) -> bool {
         self.members.lock().unwrap_or_else(PoisonError::into_inner).contains(member)
     }
 
     async fn insert(&self, member: &Member) -> Result<(), StoreError> {
         let _one = self.changing.lock().await;
+        self.refresh().await?;
         let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner).clone();
         members.insert(member.clone());
         let lines: Vec<&str> = members.iter().map(Member::as_str).collect();

@@ -42,6 +42,17 @@ impl Agreements {
         })
     }
 
+    /// Reads anew what is stored: sequencers that share a database note it there.
+    pub(crate) async fn refresh(&self) -> Result<(), StoreError> {
+        let stored = self.store.setting_find(&self.setting).await?.unwrap_or_default();
+        let Ok(list) = ServiceAgreementAcceptances::decode(&*stored) else { return Ok(()) };
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        if accepted.len() < list.acceptances.len() {
+            *accepted = list.acceptances;
+        }
+        Ok(())
+    }
+
     fn list(&self) -> Vec<Acceptance> {
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -53,6 +64,7 @@ impl Agreements {
 
     async fn note(&self, acceptance: Acceptance) -> Result<(), StoreError> {
         let _one = self.changing.lock().await;
+        self.refresh().await?;
         if self.knows(&acceptance.agreement_id, &acceptance.participant_id) {
             return Ok(());
         }

@@ -60,6 +60,17 @@ impl Feeds {
         feed.published.send_if_modified(|published| std::mem::replace(published, events) != events);
     }
 
+    /// A member has at least so many events in the store, which another sequencer wrote.
+    pub(crate) fn raise(&self, member: &Member, number: MemberNumber, events: i64) {
+        let feed = self.of(member);
+        feed.recent().number = Some(number);
+        feed.published.send_if_modified(|published| {
+            let more = *published < events;
+            *published = (*published).max(events);
+            more
+        });
+    }
+
     /// Forgets a member that has no events and no subscription.
     pub(crate) fn forget_unused(&self, member: &Member) {
         let mut feeds = self.lock();

@@ -106,7 +106,7 @@ impl SequencerApi for InProcessSequencer {
     }
 
     async fn subscribe(&self, caller: &Caller, from: SequencerCounter) -> Result<EventStream, ApiError> {
-        let subscription = self.0.subscribe(&caller.member, from.get());
+        let subscription = self.0.subscribe_again(&caller.member, from.get()).await;
         Ok(event_stream(subscription.map_err(|end| ended(&end))?))
     }
 

@@ -16,6 +16,8 @@ mod checks;
 mod error;
 mod feed;
 mod follow;
+mod follower;
+mod forwarding;
 mod grpc;
 mod in_flight;
 mod in_process;
@@ -42,7 +44,7 @@ pub use initialize::{
     Initialization, InitializeError, SequencerKeyError, initialize, record_initialization, sequencer_key,
     stored_initialization,
 };
-pub use node::{SequencerNode, SequencerNodeError, SequencerNodeSetup};
+pub use node::{SequencerNode, SequencerNodeError, SequencerNodeSetup, SharedDatabase, SnapshotHeads};
 pub use options::SequencerOptions;
 pub use pipeline::SequencerHealth;
 pub use sequencer::{Sequencer, SequencerSetup};

@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use cantle_crypto::SigningPublicKey;
 use cantle_sequencing::ServiceAgreement;
-use cantle_store::{NodeStore, StoreError};
+use cantle_store::{NodeStore, SequencerGroup, StoreError};
 use cantle_topology::SignedTopologyTransaction;
-use cantle_types::{Clock, DomainId, NodeName, SequencerId, UniqueIdentifier};
+use cantle_types::{Clock, DomainId, Member, NodeName, SequencerId, UniqueIdentifier};
 use cantle_vault::Vault;
+use jiff::Timestamp;
 use tokio::sync::{Mutex, watch};
 
 use crate::error::{BootstrapError, OpenError};
-use crate::initialize::{Initialization, InitializeError, initialize, stored_initialization};
+use crate::initialize::{
+    Initialization, InitializeError, initialize, record_initialization, stored_initialization,
+};
 use crate::options::SequencerOptions;
 use crate::sequencer::{Sequencer, SequencerSetup};
 
@@ -24,14 +27,62 @@ pub struct SequencerNodeSetup {
     pub name: NodeName,
     /// Its keys.
     pub vault: Vault,
-    /// Where everything is kept.
+    /// Where everything is kept that is the node's alone.
     pub store: Arc<dyn NodeStore>,
+    /// Where events and topology are kept that it shares with other sequencers of its domain; in `store` without it.
+    pub shared: Option<SharedDatabase>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What participants must accept before they may authenticate.
     pub agreement: Option<ServiceAgreement>,
     /// Limits and times.
     pub options: SequencerOptions,
+}
+
+/// A database that several sequencers of a domain share.
+#[derive(Debug, Clone)]
+pub struct SharedDatabase {
+    /// Its content.
+    pub store: Arc<dyn NodeStore>,
+    /// Who of them writes.
+    pub group: Arc<dyn SequencerGroup>,
+    /// Its name, drawn when it was made: the same for all who share it.
+    pub id: String,
+}
+
+/// What a snapshot of a sequencer says of the domain's events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotHeads {
+    /// Its time.
+    pub latest: Timestamp,
+    /// The counter of each member's last event until then.
+    pub heads: Vec<(Member, i64)>,
+}
+
+impl SnapshotHeads {
+    /// Whether a database has what the snapshot tells of.
+    async fn check(&self, store: &dyn NodeStore, domain: &DomainId) -> Result<(), SequencerNodeError> {
+        let other = |what: String| Err(SequencerNodeError::OtherSnapshot { what });
+        match stored_initialization(store).await? {
+            None => return other("it holds no domain yet".to_owned()),
+            Some(stored) if stored.domain != *domain => {
+                return other(format!("it holds the domain {}", stored.domain));
+            }
+            Some(_) => {}
+        }
+        match store.sequencer_latest().await? {
+            Some(latest) if latest >= self.latest => {}
+            _ => return other(format!("it has no events up to {}", self.latest)),
+        }
+        let members = store.sequencer_members().await?;
+        let events = |member: &Member| {
+            members.iter().find(|known| known.member == *member).map_or(0, |known| known.next_counter)
+        };
+        match self.heads.iter().find(|(member, head)| *head >= events(member)) {
+            Some((member, head)) => other(format!("it has no event {head} of {member}")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Why a node is not a sequencer.
@@ -50,6 +101,25 @@ pub enum SequencerNodeError {
     /// It has not been made one yet.
     #[error("this node has not been made the sequencer of a domain yet")]
     NotInitialized,
+    /// It has a database of its own, and was to go on with the events of another sequencer.
+    #[error(
+        "this sequencer has a database of its own: only sequencers that share one can be initialized from a snapshot; \
+         set sequencer.high-availability.enabled = true, with the database of the domain's other sequencers as \
+         sequencer.storage, and start the node again"
+    )]
+    OwnDatabase,
+    /// The snapshot is of another database than the one that it shares.
+    #[error(
+        "the snapshot is not of the database that this sequencer shares: {what}; name the database of the sequencer \
+         that the snapshot is from as sequencer.storage, and start the node again"
+    )]
+    OtherSnapshot {
+        /// What does not fit.
+        what: String,
+    },
+    /// The store failed.
+    #[error("the sequencers' database cannot be read")]
+    Store(#[from] StoreError),
     /// It has been stopped.
     #[error("this node stops")]
     Stopped,
@@ -126,7 +196,11 @@ impl SequencerNode {
         if *turn == Turn::Stopped {
             return Err(SequencerNodeError::Stopped);
         }
-        let SequencerNodeSetup { store, vault, name, .. } = &self.0.setup;
+        let SequencerNodeSetup { store, shared, vault, name, .. } = &self.0.setup;
+        if let Some(shared) = shared {
+            // That of another domain is found out before anything is made here.
+            record_initialization(&*shared.store, wanted).await?;
+        }
         let key = initialize(&**store, vault, name, wanted).await?;
         let sequencer = self.start(wanted).await?;
         if !topology.is_empty() {
@@ -137,6 +211,22 @@ impl SequencerNode {
         }
         drop(turn);
         Ok(key)
+    }
+
+    /// As [`SequencerNode::initialize`], for a domain that runs already: the events are those of the database that the
+    /// node shares with the sequencer from which the snapshot is.
+    ///
+    /// # Errors
+    /// [`SequencerNodeError::OwnDatabase`], [`SequencerNodeError::OtherSnapshot`], or as [`SequencerNode::initialize`];
+    /// nothing has changed in the first two.
+    pub async fn initialize_from_snapshot(
+        &self,
+        wanted: &Initialization,
+        snapshot: &SnapshotHeads,
+    ) -> Result<SigningPublicKey, SequencerNodeError> {
+        let shared = self.0.setup.shared.as_ref().ok_or(SequencerNodeError::OwnDatabase)?;
+        snapshot.check(&*shared.store, &wanted.domain).await?;
+        self.initialize(wanted, &[]).await
     }
 
     /// Starts the sequencer if the node has been made one, unless it runs.
@@ -153,6 +243,12 @@ impl SequencerNode {
         let sequencer = self.start(&stored).await?;
         drop(turn);
         Ok(sequencer)
+    }
+
+    /// The name of the database that it shares with other sequencers of its domain, if it does.
+    #[must_use]
+    pub fn shared_database(&self) -> Option<&str> {
+        self.0.setup.shared.as_ref().map(|shared| shared.id.as_str())
     }
 
     /// Begins the domain with a topology.
@@ -179,7 +275,7 @@ impl SequencerNode {
         if let Some(running) = self.sequencer() {
             return Ok(running);
         }
-        let SequencerNodeSetup { vault, store, clock, agreement, options, .. } = &self.0.setup;
+        let SequencerNodeSetup { vault, store, shared, clock, agreement, options, .. } = &self.0.setup;
         let Initialization { domain, parameters } = initialization;
         let sequencer = Sequencer::open(SequencerSetup {
             domain: domain.clone(),
@@ -187,7 +283,8 @@ impl SequencerNode {
             parameters: parameters.clone(),
             agreement: agreement.clone(),
             vault: vault.clone(),
-            store: Arc::clone(store),
+            store: Arc::clone(shared.as_ref().map_or(store, |shared| &shared.store)),
+            group: shared.as_ref().map(|shared| Arc::clone(&shared.group)),
             clock: Arc::clone(clock),
             options: options.clone(),
         })

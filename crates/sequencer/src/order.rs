@@ -14,7 +14,7 @@ use cantle_protocol::{
     TraceContext,
 };
 use cantle_sequencing::{RefusalReason, SendRefusal};
-use cantle_store::{MemberNumber, NewSequencerMember, SequencedTopology, SequencerMember};
+use cantle_store::{ForwardedId, MemberNumber, NewSequencerMember, SequencedTopology, SequencerMember};
 use cantle_topology::TimelineError;
 use cantle_types::{CantonTimestamp, Member, MemberCode};
 
@@ -33,6 +33,8 @@ pub(crate) struct Prepared {
     /// Topology messages in it that the sequencer follows.
     pub(crate) topology: Vec<DomainTopologyTransactionMessage>,
     pub(crate) trace: TraceContext,
+    /// Under which number another sequencer forwarded it, if one did.
+    pub(crate) forwarded: Option<ForwardedId>,
 }
 
 /// An event that is not signed yet.
@@ -55,6 +57,7 @@ pub(crate) struct Unit {
     pub(crate) signing: Arc<Moment>,
     pub(crate) timestamp_of_signing_key: Option<CantonTimestamp>,
     pub(crate) trace: TraceContext,
+    pub(crate) forwarded: Option<ForwardedId>,
 }
 
 /// What a submission came to.
@@ -150,7 +153,8 @@ impl Order {
         self.latest = time;
 
         let mut members = Vec::new();
-        let Prepared { sender, message_id, timestamp_of_signing_key, mut shares, trace, .. } = prepared;
+        let Prepared { sender, message_id, timestamp_of_signing_key, mut shares, trace, forwarded, .. } =
+            prepared;
         let (signing, named, error) = match signing {
             Signing::Own => (own, None, None),
             Signing::At(moment) => (moment, timestamp_of_signing_key, None),
@@ -188,6 +192,7 @@ impl Order {
             signing,
             timestamp_of_signing_key: named,
             trace,
+            forwarded,
         })))
     }
 
@@ -213,6 +218,7 @@ impl Order {
             signing,
             timestamp_of_signing_key: None,
             trace: TraceContext::none(),
+            forwarded: None,
         })
     }
 

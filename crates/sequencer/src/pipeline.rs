@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cantle_sequencing::{chain, stored_topology};
-use cantle_store::{NodeStore, SequencerBatch, StoreError};
-use cantle_types::{CantonTimestamp, DomainId};
+use cantle_store::{NodeStore, SequencerBatch, SequencerGroup, StoreError};
+use cantle_types::{CantonTimestamp, Clock, DomainId, Member};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::SubmitError;
 use crate::feed::Feeds;
+use crate::follower::Eagerness;
 use crate::in_flight::Place;
 use crate::options::SequencerOptions;
 use crate::order::{Order, Unit};
@@ -29,6 +30,8 @@ use crate::topology::Topology;
 pub struct SequencerHealth {
     /// What keeps it from working, or nothing.
     pub trouble: Option<String>,
+    /// Whether it shares its database with other sequencers of the domain and one of those writes.
+    pub follows: bool,
 }
 
 /// A unit on its way to disk.
@@ -58,6 +61,11 @@ impl Line {
         let mut state = self.lock();
         let LineState { order, queue } = &mut *state;
         order.as_mut().map(|order| give(order, &Entry { queue }))
+    }
+
+    /// Whether there is an order.
+    pub(crate) fn has_order(&self) -> bool {
+        self.lock().order.is_some()
     }
 
     /// Gives up the order: nothing comes into line any more.
@@ -115,7 +123,12 @@ enum WriteError {
 /// The one that writes.
 pub(crate) struct Writer {
     pub(crate) domain: DomainId,
+    pub(crate) manager: Member,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) signer: Arc<Signer>,
     pub(crate) store: Arc<dyn NodeStore>,
+    /// The sequencers that share the store, if any do.
+    pub(crate) group: Option<Arc<dyn SequencerGroup>>,
     pub(crate) topology: Arc<Topology>,
     pub(crate) feeds: Arc<Feeds>,
     pub(crate) options: Arc<SequencerOptions>,
@@ -136,15 +149,24 @@ struct Ready {
 impl Writer {
     /// Reads the order from the store and starts to write what is put in line.
     pub(crate) async fn start(self) -> Result<(Arc<Line>, JoinHandle<()>), StoreError> {
-        let order = self.load().await?;
+        let order = match &self.group {
+            None => Some(self.load().await?),
+            Some(_) => None,
+        };
         let (queue, incoming) = mpsc::unbounded_channel();
-        let line = Arc::new(Line { state: Mutex::new(LineState { order: Some(order), queue }) });
+        let line = Arc::new(Line { state: Mutex::new(LineState { order, queue }) });
         let task = tokio::spawn(self.run(Arc::clone(&line), incoming));
         Ok((line, task))
     }
 
     async fn run(self, line: Arc<Line>, mut incoming: mpsc::UnboundedReceiver<Queued>) {
         let mut waiting = VecDeque::new();
+        if let Some(group) = &self.group {
+            match self.follow(&**group, Eagerness::Now).await {
+                Some(order) => line.begin_anew(order),
+                None => return,
+            }
+        }
         loop {
             if waiting.is_empty() {
                 tokio::select! {
@@ -191,10 +213,12 @@ impl Writer {
             members: Vec::new(),
             events: Vec::with_capacity(events),
             topology: Vec::new(),
+            forwarded: Vec::new(),
         };
         for Ready { unit, events, .. } in &mut ready {
             batch.members.append(&mut unit.members);
             batch.topology.extend(unit.topology.take());
+            batch.forwarded.extend(unit.forwarded.take());
             batch.events.extend(events.iter().map(|(_, event)| (**event).clone()));
         }
         self.store.sequencer_append(&batch).await?;
@@ -228,7 +252,17 @@ impl Writer {
         }
         let trouble = chain(&error);
         tracing::error!(domain = %self.domain, error = %trouble, given_up, "the sequencer could not write events");
-        self.health.send_replace(SequencerHealth { trouble: Some(trouble) });
+        if let Some(group) = &self.group {
+            let eagerness = match error {
+                WriteError::Store(_) => Eagerness::Now,
+                WriteError::Sign(_) | WriteError::Interrupted => Eagerness::Later,
+            };
+            if let Some(order) = self.follow(&**group, eagerness).await {
+                line.begin_anew(order);
+            }
+            return;
+        }
+        self.health.send_replace(SequencerHealth { trouble: Some(trouble), follows: false });
         let mut pause = self.options.retry_initial;
         loop {
             tokio::select! {
@@ -251,7 +285,7 @@ impl Writer {
     }
 
     /// Reads what is stored, and tells the subscriptions of it.
-    async fn load(&self) -> Result<Order, StoreError> {
+    pub(crate) async fn load(&self) -> Result<Order, StoreError> {
         let stored = stored_topology(&*self.store, &self.domain).await?;
         let latest = self.store.sequencer_latest().await?.map(CantonTimestamp::from);
         let members = self.store.sequencer_members().await?;

@@ -10,7 +10,10 @@ use cantle_protocol::{
     StaticDomainParameters, SubmissionRequest, TraceContext,
 };
 use cantle_sequencing::{Challenge, IssuedToken, RefusalReason, SendRefusal, ServiceAgreement};
-use cantle_store::{MemberNumber, NewSequencerMember, NodeStore, SequencerBatch, StoreError};
+use cantle_store::{
+    Forwarded, ForwardedId, ForwardedKind, MemberNumber, NewSequencerMember, NodeStore, SequencerBatch,
+    SequencerGroup, StoreError,
+};
 use cantle_topology::{SignedTopologyTransaction, TopologyView};
 use cantle_types::{CantonTimestamp, Clock, DomainId, DomainManagerId, Member, ParticipantId, SequencerId};
 use cantle_vault::Vault;
@@ -25,9 +28,10 @@ use crate::checks::{Entrance, check_request, check_signature, refuse};
 use crate::error::{AcknowledgeError, BootstrapError, OpenError, SubmitError};
 use crate::feed::{Feeds, Reader};
 use crate::follow::followed;
+use crate::forwarding;
 use crate::in_flight::{InFlight, Limits};
 use crate::options::SequencerOptions;
-use crate::order::{OrderError, Prepared, Sequenced};
+use crate::order::{OrderError, Prepared, Sequenced, Unit};
 use crate::pipeline::{Line, SequencerHealth, Writer};
 use crate::rate::Bucket;
 use crate::session::Sessions;
@@ -50,6 +54,8 @@ pub struct SequencerSetup {
     pub vault: Vault,
     /// Where events and topology are kept.
     pub store: Arc<dyn NodeStore>,
+    /// The sequencers that share that store, where several do.
+    pub group: Option<Arc<dyn SequencerGroup>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Limits and times.
@@ -62,17 +68,18 @@ pub struct SequencerSetup {
 #[derive(Clone)]
 pub struct Sequencer(Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     domain: DomainId,
     sequencer: SequencerId,
     manager: DomainManagerId,
     clock: Arc<dyn Clock>,
     store: Arc<dyn NodeStore>,
+    group: Option<Arc<dyn SequencerGroup>>,
     options: Arc<SequencerOptions>,
     topology: Arc<Topology>,
     gate: Gate,
-    disabled: Arc<Disabled>,
-    agreements: Agreements,
+    pub(crate) disabled: Arc<Disabled>,
+    pub(crate) agreements: Agreements,
     signer: Arc<Signer>,
     line: Arc<Line>,
     feeds: Arc<Feeds>,
@@ -80,8 +87,17 @@ struct Inner {
     in_flight: InFlight,
     rates: Mutex<Rates>,
     health: watch::Receiver<SequencerHealth>,
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What is stored of a submission that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// Its events.
+    WithEvents,
+    /// Nothing: its maximum sequencing time was over.
+    Nothing,
 }
 
 #[derive(Default)]
@@ -96,10 +112,13 @@ impl Sequencer {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(setup: SequencerSetup) -> Result<Self, OpenError> {
-        let SequencerSetup { domain, sequencer, parameters, agreement, vault, store, clock, options } = setup;
+        let SequencerSetup { domain, sequencer, parameters, agreement, vault, store, group, clock, options } =
+            setup;
         let options = Arc::new(options);
         let manager = DomainManagerId::new(domain.uid().clone());
-        introduce(&*store, &domain, manager.member(), clock.now().into()).await?;
+        if group.is_none() {
+            introduce(&*store, &domain, manager.member(), clock.now().into()).await?;
+        }
         let topology = Arc::new(Topology::new(domain.clone(), parameters, Vec::new(), None));
         let disabled = Arc::new(Disabled::open(Arc::clone(&store), &domain).await?);
         let agreements = Agreements::open(Arc::clone(&store), &domain).await?;
@@ -115,8 +134,14 @@ impl Sequencer {
         let (health, health_seen) = watch::channel(SequencerHealth::default());
         let (changed, changed_seen) = watch::channel(0);
         let stop = CancellationToken::new();
+        let signer =
+            Arc::new(Signer { domain: domain.clone(), sequencer: sequencer.member().clone(), vault });
         let writer = Writer {
             domain: domain.clone(),
+            manager: manager.member().clone(),
+            clock: Arc::clone(&clock),
+            signer: Arc::clone(&signer),
+            group: group.clone(),
             store: Arc::clone(&store),
             topology: Arc::clone(&topology),
             feeds: Arc::clone(&feeds),
@@ -126,8 +151,6 @@ impl Sequencer {
             stop: stop.clone(),
         };
         let (line, writing) = writer.start().await?;
-        let signer =
-            Arc::new(Signer { domain: domain.clone(), sequencer: sequencer.member().clone(), vault });
         let inner = Arc::new(Inner {
             sessions: Sessions::new(&options),
             in_flight: InFlight::new(Limits {
@@ -140,6 +163,7 @@ impl Sequencer {
             manager,
             clock,
             store,
+            group,
             options,
             topology,
             gate,
@@ -154,7 +178,12 @@ impl Sequencer {
             tasks: Mutex::new(vec![writing]),
         });
         let watching = tokio::spawn(end_deactivated(Arc::downgrade(&inner), changed_seen));
-        inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(watching);
+        let mut tasks = vec![watching];
+        if let Some(group) = &inner.group {
+            tasks.push(tokio::spawn(forwarding::serve(Arc::downgrade(&inner), Arc::clone(group))));
+            tasks.push(tokio::spawn(forwarding::refresh(Arc::downgrade(&inner), Arc::clone(group))));
+        }
+        inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).append(&mut tasks);
         Ok(Self(inner))
     }
 
@@ -245,11 +274,14 @@ impl Sequencer {
         submission: &SignedContent<SubmissionRequest>,
         trace: &TraceContext,
     ) -> Result<(), SubmitError> {
-        let batch = self.0.check(caller, submission.content(), Entrance::Authenticated)?;
-        let request = submission.content();
-        check_signature(&self.0.topology, self.0.now(), request.sender(), submission)
-            .map_err(|fault| refuse(RefusalReason::RequestRefused, &fault))?;
-        self.0.sequence(request, batch, trace).await
+        self.0
+            .here_or_there(self.0.submit(caller, submission, trace, None), || Forwarded {
+                kind: ForwardedKind::Signed,
+                caller: caller.clone(),
+                content: submission.bytes().to_vec().into(),
+                traceparent: trace.traceparent(),
+            })
+            .await
     }
 
     /// Takes the submission of a member that cannot sign yet: to the domain manager alone.
@@ -262,8 +294,14 @@ impl Sequencer {
         submission: &SubmissionRequest,
         trace: &TraceContext,
     ) -> Result<(), SubmitError> {
-        let batch = self.0.check(caller, submission, Entrance::Unauthenticated)?;
-        self.0.sequence(submission, batch, trace).await
+        self.0
+            .here_or_there(self.0.submit_unauthenticated(caller, submission, trace, None), || Forwarded {
+                kind: ForwardedKind::Unsigned,
+                caller: caller.clone(),
+                content: submission.bytes().to_vec().into(),
+                traceparent: trace.traceparent(),
+            })
+            .await
     }
 
     /// Opens a subscription to a member's events from a counter on. Who calls was checked before.
@@ -285,6 +323,25 @@ impl Sequencer {
         Ok(Subscription::new(reader, session, Arc::clone(&inner.store), Arc::clone(&inner.options)))
     }
 
+    /// As [`Sequencer::subscribe`]; where another sequencer writes, a member may come from there and know more of it than
+    /// this one has read.
+    ///
+    /// # Errors
+    /// As [`Sequencer::subscribe`], or when the store fails.
+    pub async fn subscribe_again(&self, member: &Member, from: i64) -> Result<Subscription, SubscriptionEnd> {
+        let inner = &self.0;
+        match self.subscribe(member, from) {
+            Err(SubscriptionEnd::Beyond { .. }) if !inner.leads() => {}
+            opened => return opened,
+        }
+        let members = inner.store.sequencer_members().await;
+        let members = members.map_err(|error| SubscriptionEnd::Store(Arc::new(error)))?;
+        if let Some(known) = members.into_iter().find(|known| known.member == *member) {
+            inner.feeds.raise(member, known.number, known.next_counter);
+        }
+        self.subscribe(member, from)
+    }
+
     /// Notes up to when a member has done with its events.
     ///
     /// # Errors
@@ -301,8 +358,7 @@ impl Sequencer {
         }
         check_signature(&self.0.topology, self.0.now(), caller, acknowledgement)
             .map_err(|reason| AcknowledgeError::Refused { reason })?;
-        let latest = self.0.line.with_order(|order, _| (order.latest(), order.number(caller)));
-        let Some((latest, Some(number))) = latest else {
+        let Some((latest, number)) = self.0.counted(caller).await? else {
             return Err(AcknowledgeError::Invalid { reason: format!("{caller} has no events") });
         };
         let time = request.timestamp();
@@ -319,25 +375,16 @@ impl Sequencer {
     /// # Errors
     /// [`BootstrapError::Begun`] if the domain is initialized: from then on its manager alone changes it.
     pub async fn bootstrap(&self, transactions: &[SignedTopologyTransaction]) -> Result<(), BootstrapError> {
-        let inner = &self.0;
-        let place = inner.in_flight.enter(inner.manager.member(), 1).ok_or(BootstrapError::Unavailable)?;
-        let now = inner.now();
-        let put = inner.line.with_order(|order, entry| {
-            if inner.topology.latest().is_initialized() {
-                return Err(BootstrapError::Begun);
-            }
-            let unit = order.seed(transactions, now, &inner.topology).map_err(|error| match error {
-                OrderError::Topology(error) => BootstrapError::Timeline(error),
-                OrderError::Refused(_) => BootstrapError::Unavailable,
-            })?;
-            Ok(entry.put(unit, &inner.signer, place))
-        });
-        let answered = put.ok_or(BootstrapError::Unavailable)??;
-        match answered.await {
-            Ok(Ok(_)) if inner.topology.latest().state().is_empty() => Err(BootstrapError::Nothing),
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(BootstrapError::Lost),
+        if let Some(group) = self.0.group.as_deref().filter(|_| !self.0.leads()) {
+            let forwarded = Forwarded {
+                kind: ForwardedKind::Topology,
+                caller: self.0.manager.member().clone(),
+                content: forwarding::topology_bytes(transactions),
+                traceparent: None,
+            };
+            return forwarding::bootstrapped(&forwarding::hand_over(group, &forwarded).await);
         }
+        self.0.bootstrap(transactions, None).await
     }
 
     /// Who is subscribed.
@@ -394,10 +441,112 @@ impl Sequencer {
                 tracing::error!(domain = %self.0.domain, %error, "a task of the sequencer panicked");
             }
         }
+        if let Some(group) = &self.0.group {
+            group.lead_leave().await;
+        }
     }
 }
 
 impl Inner {
+    /// Whether this sequencer writes.
+    pub(crate) fn leads(&self) -> bool {
+        self.line.has_order()
+    }
+
+    /// Sequences a submission, or forwards it where another sequencer writes.
+    async fn here_or_there(
+        &self,
+        here: impl Future<Output = Result<Stored, SubmitError>>,
+        forwarded: impl FnOnce() -> Forwarded,
+    ) -> Result<(), SubmitError> {
+        let Some(group) = &self.group else { return here.await.map(drop) };
+        if self.leads() {
+            match here.await {
+                // It has just ceased to write, and has not sequenced this.
+                Err(SubmitError::Refused(refusal))
+                    if refusal.reason == RefusalReason::Unavailable && !self.leads() => {}
+                answered => return answered.map(drop),
+            }
+        }
+        if self.stop.is_cancelled() {
+            return Err(refuse(RefusalReason::ShuttingDown, "The sequencer is shutting down").into());
+        }
+        let forwarded = forwarded();
+        let _place = self
+            .in_flight
+            .enter(&forwarded.caller, forwarded.content.len())
+            .ok_or_else(|| refuse(RefusalReason::Overloaded, "Too many submissions are being sequenced"))?;
+        forwarding::submitted(forwarding::hand_over(&**group, &forwarded).await)
+    }
+
+    /// Takes a signed submission.
+    pub(crate) async fn submit(
+        &self,
+        caller: &Member,
+        submission: &SignedContent<SubmissionRequest>,
+        trace: &TraceContext,
+        forwarded: Option<ForwardedId>,
+    ) -> Result<Stored, SubmitError> {
+        let batch = self.check(caller, submission.content(), Entrance::Authenticated)?;
+        let request = submission.content();
+        check_signature(&self.topology, self.now(), request.sender(), submission)
+            .map_err(|fault| refuse(RefusalReason::RequestRefused, &fault))?;
+        self.sequence(request, batch, trace, forwarded).await
+    }
+
+    /// Takes the submission of a member that cannot sign yet.
+    pub(crate) async fn submit_unauthenticated(
+        &self,
+        caller: &Member,
+        submission: &SubmissionRequest,
+        trace: &TraceContext,
+        forwarded: Option<ForwardedId>,
+    ) -> Result<Stored, SubmitError> {
+        let batch = self.check(caller, submission, Entrance::Unauthenticated)?;
+        self.sequence(submission, batch, trace, forwarded).await
+    }
+
+    /// Begins the domain with a topology.
+    pub(crate) async fn bootstrap(
+        &self,
+        transactions: &[SignedTopologyTransaction],
+        forwarded: Option<ForwardedId>,
+    ) -> Result<(), BootstrapError> {
+        let place = self.in_flight.enter(self.manager.member(), 1).ok_or(BootstrapError::Unavailable)?;
+        let now = self.now();
+        let put = self.line.with_order(|order, entry| {
+            if self.topology.latest().is_initialized() {
+                return Err(BootstrapError::Begun);
+            }
+            let unit = order.seed(transactions, now, &self.topology).map_err(|error| match error {
+                OrderError::Topology(error) => BootstrapError::Timeline(error),
+                OrderError::Refused(_) => BootstrapError::Unavailable,
+            })?;
+            Ok(entry.put(Unit { forwarded, ..unit }, &self.signer, place))
+        });
+        let answered = put.ok_or(BootstrapError::Unavailable)??;
+        match answered.await {
+            Ok(Ok(_)) if self.topology.latest().state().is_empty() => Err(BootstrapError::Nothing),
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(BootstrapError::Lost),
+        }
+    }
+
+    /// The latest time, and the number of a member that has events.
+    async fn counted(&self, member: &Member) -> Result<Option<(CantonTimestamp, MemberNumber)>, StoreError> {
+        let known = self.line.with_order(|order, _| (order.latest(), order.number(member)));
+        if let Some((latest, number)) = known {
+            return Ok(number.map(|number| (latest, number)));
+        }
+        if self.group.is_none() {
+            return Ok(None);
+        }
+        let latest = self.store.sequencer_latest().await?.map(CantonTimestamp::from);
+        let members = self.store.sequencer_members().await?;
+        let number = members.into_iter().find(|known| known.member == *member).map(|known| known.number);
+        Ok(latest.zip(number))
+    }
+
     fn now(&self) -> CantonTimestamp {
         self.topology.present(self.clock.now())
     }
@@ -462,13 +611,14 @@ impl Inner {
         request: &SubmissionRequest,
         batch: Batch,
         trace: &TraceContext,
-    ) -> Result<(), SubmitError> {
+        forwarded: Option<ForwardedId>,
+    ) -> Result<Stored, SubmitError> {
         let place = self
             .in_flight
             .enter(request.sender(), request.bytes().len())
             .ok_or_else(|| refuse(RefusalReason::Overloaded, "Too many submissions are being sequenced"))?;
         self.check_signing_key(request).await?;
-        let prepared = self.prepare(request, &batch, trace)?;
+        let prepared = Prepared { forwarded, ..self.prepare(request, &batch, trace)? };
         let now = self.now();
         let put = self.line.with_order(|order, entry| {
             Ok(match order.sequence(prepared, now, &self.topology)? {
@@ -479,14 +629,14 @@ impl Inner {
         let unavailable = || refuse(RefusalReason::Unavailable, "The sequencer cannot store events just now");
         let answered = match put.ok_or_else(unavailable)? {
             Ok(Some(answered)) => answered,
-            Ok(None) => return Ok(()),
+            Ok(None) => return Ok(Stored::Nothing),
             Err(OrderError::Refused(refusal)) => return Err(refusal.into()),
             Err(OrderError::Topology(error)) => {
                 return Err(refuse(RefusalReason::Internal, &error.to_string()).into());
             }
         };
         match answered.await {
-            Ok(answer) => answer.map(drop),
+            Ok(answer) => answer.map(|_| Stored::WithEvents),
             Err(_) => Err(SubmitError::Lost),
         }
     }
@@ -557,6 +707,7 @@ impl Inner {
             shares,
             topology,
             trace: trace.clone(),
+            forwarded: None,
         })
     }
 
@@ -590,7 +741,7 @@ impl fmt::Debug for Sequencer {
 }
 
 /// The domain manager is known from the beginning: it is whom newcomers write to.
-async fn introduce(
+pub(crate) async fn introduce(
     store: &dyn NodeStore,
     domain: &DomainId,
     manager: &Member,
@@ -611,6 +762,7 @@ async fn introduce(
         members: vec![new],
         events: Vec::new(),
         topology: Vec::new(),
+        forwarded: Vec::new(),
     };
     store.sequencer_append(&batch).await
 }

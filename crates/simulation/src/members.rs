@@ -64,6 +64,7 @@ impl Sequencer {
         let (store, vault) = place.open().await;
         let clock: Arc<dyn Clock> = place.clock().clone();
         let setup = SequencerNodeSetup {
+            shared: None,
             name: place.identity().name.clone(),
             vault,
             store,

@@ -238,6 +238,18 @@ pub enum OpenError {
         #[source]
         source: BackendError,
     },
+    /// A crash left the database in the midst of a write, which can only be undone by who may write to it.
+    #[error(
+        "database {database} was left in the midst of a write and cannot be looked at before that is undone; start \
+         the node once, which does it"
+    )]
+    NeedsRecovery {
+        /// The database.
+        database: String,
+        /// What the database said.
+        #[source]
+        source: BackendError,
+    },
     /// A newer version of Cantle wrote the database.
     #[error(
         "database {database} has schema version {found}, newer than this program's {known}; \

@@ -12,6 +12,7 @@ mod connection;
 mod creation;
 mod deletion;
 mod error;
+mod group;
 mod key;
 mod metered;
 mod postgres;
@@ -29,12 +30,13 @@ pub use connection::{ConnectionStore, DomainConnection};
 pub use creation::{CreationJournal, KeyCreation};
 pub use deletion::{DeletionJournal, KeyDeletion};
 pub use error::{BackendError, Conflict, OpenError, StoreError};
+pub use group::{Forwarded, ForwardedId, ForwardedKind, ForwardedOutcome, Lead, SequencerGroup};
 pub use key::{
     CryptoProvider, Deletion, Erasure, Insertion, KeyOrigin, KeyStore, KmsMetadata, PrivateKeyEntry,
     StoredPrivateKey, StoredPublicKey,
 };
 pub use metered::Metered;
-pub use postgres::{PostgresOptions, PostgresSsl, PostgresStore, SslMode};
+pub use postgres::{PostgresGroup, PostgresOptions, PostgresSsl, PostgresStore, SslMode};
 pub use role::{RoleSetting, RoleStore};
 pub use sequencer::{
     EventPage, MemberNumber, NewSequencerMember, SequencerBatch, SequencerEvent, SequencerMember,

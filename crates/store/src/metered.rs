@@ -10,7 +10,7 @@ use cantle_types::Fingerprint;
 use metrics::{SharedString, counter, histogram};
 
 use crate::sql::{Columns, SqlStore, SqlWrite, Statement};
-use crate::{Erasure, NodeIdentity, PostgresStore, SqliteStore, StoreError};
+use crate::{Erasure, NodeIdentity, PostgresGroup, PostgresStore, SqliteStore, StoreError};
 
 /// A store that is measured. Clones are the same store.
 #[derive(Debug, Clone)]
@@ -28,6 +28,14 @@ impl SqliteStore {
 }
 
 impl PostgresStore {
+    /// The same store, measured with the node's name.
+    #[must_use]
+    pub fn metered(self, node: &NodeIdentity) -> Metered<Self> {
+        Metered { inner: self, node: SharedString::from(node.name.to_string()) }
+    }
+}
+
+impl PostgresGroup {
     /// The same store, measured with the node's name.
     #[must_use]
     pub fn metered(self, node: &NodeIdentity) -> Metered<Self> {

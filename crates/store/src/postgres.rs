@@ -12,6 +12,7 @@
 //! <https://www.postgresql.org/docs/current/explicit-locking.html>.
 
 mod error;
+mod group;
 mod lock;
 mod options;
 mod passfile;
@@ -26,6 +27,7 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection, Postgres};
 
+pub use self::group::PostgresGroup;
 pub use self::options::{PostgresOptions, PostgresSsl, SslMode};
 use self::schema::Opening;
 use self::writer::{Transaction, Writer, connect, in_time};

@@ -33,6 +33,8 @@ pub enum RoleSetting {
     DisabledMembers(DomainId),
     /// Who accepted the service agreement: the sequencer's list.
     AgreementAcceptances(DomainId),
+    /// What a database that sequencers share is called, by chance: text.
+    SequencerDatabase,
 }
 
 impl RoleSetting {
@@ -49,6 +51,7 @@ impl RoleSetting {
             Self::PrivateKeyRemains => ("private-key-remains", ""),
             Self::DisabledMembers(domain) => ("disabled-members", domain.as_str()),
             Self::AgreementAcceptances(domain) => ("agreement-acceptances", domain.as_str()),
+            Self::SequencerDatabase => ("sequencer-database", ""),
         }
     }
 }

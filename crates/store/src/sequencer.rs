@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cantle_types::{DomainId, Member};
 use jiff::Timestamp;
 
-use crate::{SequencedTopology, StoreError};
+use crate::{ForwardedId, SequencedTopology, StoreError};
 
 /// The small number under which a sequencer's store knows a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +68,8 @@ pub struct SequencerBatch {
     pub events: Vec<SequencerEvent>,
     /// Topology that the events carry, in their order; added to the domain's topology store.
     pub topology: Vec<SequencedTopology>,
+    /// What was forwarded by another sequencer and comes to these events: answered with them.
+    pub forwarded: Vec<ForwardedId>,
 }
 
 /// How much of a member's events to read.
@@ -93,7 +95,7 @@ pub trait SequencerStore: Send + Sync {
     ///
     /// # Errors
     /// [`crate::Conflict::Sequenced`] if a counter is repeated or left out, a number or member is known already, an
-    /// event is of no known member, or `latest` is not after the latest time stored.
+    /// event is of no known member, `latest` is not after the latest time stored, or something forwarded was taken back.
     async fn sequencer_append(&self, batch: &SequencerBatch) -> Result<(), StoreError>;
 
     /// The latest time that was stored.

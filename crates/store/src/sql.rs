@@ -10,7 +10,7 @@ mod creations;
 mod deletions;
 mod keys;
 mod roles;
-mod rows;
+pub(crate) mod rows;
 pub(crate) mod schema;
 mod sequencer;
 mod settings;

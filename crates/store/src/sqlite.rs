@@ -30,6 +30,8 @@ use crate::{Access, BackendError, Erasure, MigrateOnStart, NodeIdentity, OpenErr
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const READERS: u32 = 3;
+/// How many spoilt connections a write gets over: more writers than ever wait side by side on a full disk.
+const RENEWALS: usize = 64;
 
 /// Where a SQLite database is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +145,27 @@ impl SqliteStore {
         Self { inner: Arc::new(Inner { database, access, writer, readers, lock: Mutex::new(lock) }) }
     }
 
+    async fn begin_write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        let writer = &self.inner.writer;
+        for _ in 0..RENEWALS {
+            match writer.begin_with(BEGIN).await {
+                // SQLite ended the last transaction by itself, as it does on a full disk. The connection counts it as open
+                // for ever; a new one does not, until another writer meets the same. There is no new one to a database in
+                // memory, which no disk can fill.
+                Err(sqlx::Error::InvalidSavePointStatement) if self.is_in_file() => {
+                    writer.acquire().await?.close().await?;
+                }
+                begun => return begun,
+            }
+        }
+        writer.begin_with(BEGIN).await
+    }
+
+    fn is_in_file(&self) -> bool {
+        self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     async fn prepare(&self, options: &SqliteOptions) -> Result<(), OpenError> {
         let database = &self.inner.database;
         let mut connection =
@@ -159,7 +182,7 @@ impl SqlStore for SqliteStore {
         match self.inner.access {
             Access::ReadOnly => Err(StoreError::ReadOnly { operation }),
             Access::ReadWrite => {
-                let begun = self.inner.writer.begin_with("BEGIN IMMEDIATE").await;
+                let begun = self.begin_write().await;
                 Ok(SqliteWrite { transaction: begun.map_err(error::failed(operation))?, operation })
             }
         }
@@ -266,6 +289,8 @@ fn unavailable(database: &str, error: sqlx::Error) -> OpenError {
     let database = database.to_owned();
     if error::is_corrupt(&error) {
         OpenError::Corrupt { database, source: BackendError::new(error) }
+    } else if error::needs_recovery(&error) {
+        OpenError::NeedsRecovery { database, source: BackendError::new(error) }
     } else {
         OpenError::Unavailable { database, source: BackendError::new(error) }
     }
@@ -276,3 +301,6 @@ mod tests;
 
 #[cfg(test)]
 mod model_tests;
+
+#[cfg(test)]
+mod power_loss_tests;

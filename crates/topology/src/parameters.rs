@@ -209,6 +209,9 @@ impl DynamicDomainParameters {
     }
 }
 
+/// Of a second.
+const NANOS: i128 = 1_000_000_000;
+
 /// Spans beyond what protobuf can say are cut off there, at ten thousand years.
 fn duration_to_proto(duration: Duration) -> prost_types::Duration {
     const MAX: prost_types::Duration = prost_types::Duration { seconds: 315_576_000_000, nanos: 999_999_999 };
@@ -217,7 +220,13 @@ fn duration_to_proto(duration: Duration) -> prost_types::Duration {
 
 fn duration(field: &'static str, message: Option<&prost_types::Duration>) -> Result<Duration, ParseError> {
     let message = *message.ok_or(ParseError::Missing { message: "DynamicDomainParameters", field })?;
-    Duration::try_from(message).map_err(|_| ParseError::Time { field })
+    // Not prost's conversion, which overflows at the least number of seconds.
+    let nanos = i128::from(message.seconds) * NANOS + i128::from(message.nanos);
+    let (seconds, nanos) = (u64::try_from(nanos.div_euclid(NANOS)), u32::try_from(nanos.rem_euclid(NANOS)));
+    match (seconds, nanos) {
+        (Ok(seconds), Ok(nanos)) => Ok(Duration::new(seconds, nanos)),
+        _ => Err(ParseError::Time { field }),
+    }
 }
 
 #[cfg(test)]
@@ -239,9 +248,23 @@ mod tests {
         message.topology_change_delay = None;
         let error = DynamicDomainParameters::from_proto_v1(&message).unwrap_err();
         assert!(matches!(error, ParseError::Missing { field: "topology_change_delay", .. }));
-        message.topology_change_delay = Some(prost_types::Duration { seconds: -1, nanos: 0 });
-        let error = DynamicDomainParameters::from_proto_v1(&message).unwrap_err();
-        assert!(matches!(error, ParseError::Time { field: "topology_change_delay" }));
+        for (seconds, nanos) in [(-1, 0), (i64::MIN, 0), (i64::MIN, i32::MIN), (0, -1), (-1, 999_999_999)] {
+            message.topology_change_delay = Some(prost_types::Duration { seconds, nanos });
+            let error = DynamicDomainParameters::from_proto_v1(&message).unwrap_err();
+            assert!(
+                matches!(error, ParseError::Time { field: "topology_change_delay" }),
+                "{seconds} {nanos}"
+            );
+        }
+        for (seconds, nanos, span) in [
+            (1, -1, Duration::from_nanos(999_999_999)),
+            (0, i32::MAX, Duration::from_nanos(2_147_483_647)),
+            (i64::MAX, 999_999_999, Duration::new(i64::MAX.unsigned_abs(), 999_999_999)),
+        ] {
+            message.topology_change_delay = Some(prost_types::Duration { seconds, nanos });
+            let read = DynamicDomainParameters::from_proto_v1(&message).unwrap();
+            assert_eq!(read.topology_change_delay, span);
+        }
     }
 
     #[test]

@@ -123,6 +123,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "types",
             "proto",
+            "hocon",
+            "kms-server",
             "config",
             "crypto",
             "store",

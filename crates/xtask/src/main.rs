@@ -12,6 +12,9 @@ mod arrows;
 mod bench;
 #[cfg(test)]
 mod config_fields;
+mod fuzz;
+#[cfg(test)]
+mod points;
 
 use clap::{Parser, Subcommand};
 
@@ -36,6 +39,11 @@ enum Task {
         #[arg(value_enum, default_value_t)]
         subject: bench::Subject,
     },
+    /// Gives hostile input to everything that reads what others wrote
+    Fuzz(fuzz::FuzzArguments),
+    /// A part of `fuzz`, or one of its inputs again
+    #[command(hide = true)]
+    FuzzWorker(fuzz::WorkerArguments),
     /// What `bench` runs once all is built
     #[command(hide = true)]
     Measure {
@@ -49,6 +57,8 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Arrows => arrows::check(),
         Task::Bench { subject } => bench::run(subject),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::FuzzWorker(arguments) => fuzz::work(&arguments),
         Task::Measure { subject } => bench::measure(subject),
     }
 }

@@ -4,94 +4,21 @@
 //! the descriptors (the shape is right, the values are anything), the same with bytes changed, and bytes of any kind. What is
 //! sent is the same each time.
 
-mod requests;
-
 use std::{sync::Arc, time::Duration};
 
 use cantle_proto::FILE_DESCRIPTOR_SET;
-use prost::{Message, bytes::Buf, bytes::BufMut};
+use cantle_testkit::{Random, Schema, call, methods};
+use prost::Message;
 use prost_types::FileDescriptorSet;
-use tonic::{
-    Code, Request, Status,
-    client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    codegen::http::uri::PathAndQuery,
-    transport::Channel,
-};
+use tonic::{Code, codegen::http::uri::PathAndQuery, transport::Channel};
 
 use crate::support::{SIX, SOON, Workplace};
-use requests::{Random, Schema};
 
 /// As long an answer is waited for: some commands wait for what never comes.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Requests of each method at each API.
 const ROUNDS: u64 = 12;
 const AT_ONCE: usize = 16;
-
-/// Bytes as they are.
-#[derive(Debug, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining()).to_vec()))
-    }
-}
-
-/// Sends one request and reads up to three answers.
-async fn call(channel: Channel, path: PathAndQuery, request: Vec<u8>) -> Result<(), Status> {
-    let mut client = Grpc::new(channel);
-    client.ready().await.map_err(|error| Status::internal(format!("the connection is gone: {error}")))?;
-    let mut answers = client.server_streaming(Request::new(request), path, Raw).await?.into_inner();
-    for _ in 0..3 {
-        if answers.message().await?.is_none() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// All methods, with their requests.
-fn methods(descriptors: &FileDescriptorSet) -> Vec<(String, String)> {
-    let mut methods = Vec::new();
-    for file in &descriptors.file {
-        for service in &file.service {
-            for method in &service.method {
-                let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
-                methods.push((path, method.input_type().to_owned()));
-            }
-        }
-    }
-    methods
-}
 
 /// Calls every method at one address; what was said of the node that no request may cause.
 async fn hammer(address: String, descriptors: Arc<FileDescriptorSet>) -> Vec<String> {

@@ -8,6 +8,7 @@ mod backup;
 mod chromium;
 mod cli;
 mod crash;
+mod disk;
 mod doctor;
 mod domains;
 mod faults;

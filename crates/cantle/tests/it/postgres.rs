@@ -2,10 +2,17 @@
 //!
 //! `cargo test -p cantle --test it postgres:: -- --ignored` where PostgreSQL's server is installed.
 
-use std::{path::PathBuf, sync::Arc};
+mod sequencers;
 
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use cantle_config::{Config, LoadOptions};
 use cantle_testkit::{POSTGRES_PASSWORD, POSTGRES_USER, Process, write_private};
 
+use crate::faults::{
+    calls,
+    site::{Names, Running, eventually, within},
+};
 use crate::procedures::{self, transcript::Keys};
 use crate::support::{SIX, SOON, Workplace, count_keys};
 
@@ -217,4 +224,55 @@ async fn a_distributed_domain_is_founded_from_one_console_on_postgresql() {
 async fn a_distributed_domain_is_founded_from_separate_consoles_on_postgresql() {
     let (_cluster, storage) = storages("separate").await;
     procedures::separate(Keys::Registered, storage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn a_database_that_goes_during_pings_is_named_and_comes_back_without_a_restart() {
+    let cluster = Arc::new(cantle_testkit::PostgresCluster::start(|_| Vec::new(), None));
+    let mut text = "canton.domains.mydomain.init.domain-parameters.protocol-version = 7\n".to_owned();
+    for (kind, name) in
+        [("domains", "mydomain"), ("participants", "participant1"), ("participants", "participant2")]
+    {
+        cluster.create_database(name).await;
+        text += &format!("canton.{kind}.{name} {{ {} }}\n", hikari(&cluster, name));
+    }
+    let workplace = Workplace::new(SIX);
+    let config = Config::load(&LoadOptions::new([workplace.write("nodes.conf", &text)])).unwrap().config;
+    let nodes = Running::start(&config, workplace.folder.path(), &Names::default()).await;
+    for name in ["mydomain", "participant1", "participant2"] {
+        nodes.ready(name).await;
+    }
+    let [domain, first] = ["mydomain", "participant1"].map(|name| nodes.handle(name));
+    let second = nodes.ready("participant2").await;
+    for participant in [&first, &nodes.handle("participant2")] {
+        calls::connect(participant, &domain).await;
+    }
+    let ping = |timeout| calls::ping(&first, &second, timeout);
+    assert_eq!(ping(SOON).await, Ok(()));
+
+    for _ in 0..2 {
+        cluster.stop();
+        let failed = ping(Duration::from_secs(3)).await;
+        assert!(failed.is_err(), "a ping needs the sequencer's database: {failed:?}");
+        for node in [&domain, &first] {
+            eventually("a node that names its database", || {
+                let health = node.health.borrow();
+                let storage = health.components.iter().find(|component| component.name == "storage");
+                !health.serving && storage.is_some_and(|storage| storage.trouble.is_some())
+            })
+            .await;
+        }
+        cluster.restart();
+        for node in [&domain, &first] {
+            eventually("a node that serves again", || node.health.borrow().serving).await;
+        }
+        within("a ping with the database that is back", async {
+            while ping(Duration::from_secs(5)).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+    }
+    nodes.stop().await;
 }

@@ -16,7 +16,8 @@ use super::ledger_api::{
     LEDGER_API_SERVER_PARAMETERS, STORES, TESTING_TIME,
 };
 use super::replication::{
-    BATCHING, MEMBER_PARAMETERS, PRUNING, REPLICATION, SEQUENCER, SEQUENCER_HEALTH, WATCHDOG,
+    BATCHING, EMBEDDED_SEQUENCER, MEMBER_PARAMETERS, PRUNING, REPLICATION, SEQUENCER, SEQUENCER_HEALTH,
+    WATCHDOG, shared_storage,
 };
 use super::sequencer_client::{
     self, SEQUENCER_CLIENT, SequencerClientConfig, TIME_TRACKER, TimeTrackerConfig,
@@ -134,7 +135,7 @@ pub(crate) static DOMAIN: Section = Section::new(&[
     DATA,
     KEYS,
     used("topology", Kind::Section(&TOPOLOGY)),
-    used("sequencer", Kind::Tagged(&SEQUENCER)),
+    used("sequencer", Kind::Tagged(&EMBEDDED_SEQUENCER)),
     used("service-agreement", Kind::File),
     TIME,
     CLIENT,
@@ -301,6 +302,8 @@ pub struct DomainManagerConfig {
 pub struct SequencerConfig {
     /// What every node has.
     pub node: NodeConfig,
+    /// The database of the domain's events, where several sequencers share it. `None`: it is the node's own.
+    pub shared_storage: Option<StorageConfig>,
     /// Where members connect.
     pub public_api: PublicApiConfig,
     /// An agreement that participants accept when they connect.
@@ -398,8 +401,11 @@ pub(crate) fn domain_manager(
 
 pub(crate) fn sequencer(name: &NodeName, cursor: &Cursor<'_>, non_standard: bool) -> SequencerConfig {
     audit_log(cursor);
+    let mut node = node(NodeKind::Sequencer, name, cursor, non_standard);
+    let shared_storage = shared_storage(name, cursor, &mut node.storage);
     SequencerConfig {
-        node: node(NodeKind::Sequencer, name, cursor, non_standard),
+        node,
+        shared_storage,
         public_api: server::public_api(&cursor.at("public-api")),
         service_agreement: cursor.at("service-agreement").existing_file(),
     }

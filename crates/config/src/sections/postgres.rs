@@ -182,6 +182,13 @@ impl<'a> Properties<'a> {
 
 impl PostgresConfig {
     /// Whether two nodes would use the same tables.
+    /// Whether both are tables of one database, in different schemas.
+    #[must_use]
+    pub fn beside(&self, other: &Self) -> bool {
+        let server = |config: &Self| (config.host.to_ascii_lowercase(), config.port, config.database.clone());
+        server(self) == server(other) && self.schema != other.schema
+    }
+
     pub(crate) fn same_database(&self, other: &Self) -> bool {
         let key = |config: &Self| {
             (

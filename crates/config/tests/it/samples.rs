@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cantle_config::{
     AutoInit, ClientAuth, Config, CryptoProvider, EncryptionScheme, HealthCheck, LoadOptions, NodeIdentifier,
-    NodeKind, Secrets, SigningScheme, SslMode, SslVerification, StorageBackend, resolved_json,
+    NodeKind, Secrets, SigningScheme, SslMode, SslVerification, StorageBackend, StorageConfig, resolved_json,
 };
 use cantle_types::{NodeName, ProtocolVersion};
 
@@ -200,6 +200,14 @@ fn the_other_nodes_of_cantons_files_are_decoded() {
             load_with(&format!("canton/{sample}.conf"), &CANTON).unwrap_or_else(|e| panic!("{sample}:\n{e}"));
         assert_eq!(loaded.config.nodes().map(|node| node.kind).collect::<Vec<_>>(), [kind]);
     }
+    let sequencer = load_with("canton/sequencer.conf", &CANTON).unwrap().config.sequencers[0].clone();
+    let database = |storage: &StorageConfig| match &storage.backend {
+        StorageBackend::Postgres(database) => (database.database.clone(), database.schema.clone()),
+        other => panic!("{other:?}"),
+    };
+    let named = Some("canton_sequencer".to_owned());
+    assert_eq!(database(sequencer.shared_storage.as_ref().unwrap()), (named.clone(), None));
+    assert_eq!(database(&sequencer.node.storage), (named, Some("cantle_sequencer".to_owned())));
     let sandbox = load("canton/sandbox.conf").config;
     assert_eq!((sandbox.participants.len(), sandbox.domains.len()), (1, 1));
 }

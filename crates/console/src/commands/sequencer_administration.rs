@@ -58,15 +58,21 @@ fn client(call: &Call<'_>) -> EnterpriseSequencerAdministrationServiceClient<Cha
 }
 
 fn snapshot(call: &Call<'_>) -> Result<Data, Failure> {
-    use wire::snapshot::response::Value;
     let timestamp = time::from_data(call.value("timestamp"))
         .map_err(|failure| call.refuse("timestamp", failure.to_string()))?;
+    snapshot_at(call, timestamp).map(|state| Data::object(Snapshot::new(state)))
+}
+
+/// The sequencer's state as of a time.
+pub(super) fn snapshot_at(
+    call: &Call<'_>,
+    timestamp: prost_types::Timestamp,
+) -> Result<wire::SequencerSnapshot, Failure> {
+    use wire::snapshot::response::Value;
     let request = wire::snapshot::Request { timestamp: Some(timestamp) };
     match call.ask(client(call).snapshot(request))?.value {
-        Some(Value::Success(wire::snapshot::Success { state: Some(state) })) => {
-            Ok(Data::object(Snapshot::new(state)))
-        }
-        Some(Value::VersionedSuccess(state)) => Snapshot::from_bytes(&state.snapshot),
+        Some(Value::Success(wire::snapshot::Success { state: Some(state) })) => Ok(state),
+        Some(Value::VersionedSuccess(state)) => Snapshot::read(&state.snapshot),
         Some(Value::Failure(failure)) => {
             Err(Failure::value(format!("{} gave no snapshot: {}", call.node.name, failure.reason)))
         }

@@ -4,6 +4,7 @@
 
 mod bootstrap;
 mod onboard;
+mod shared;
 
 use cantle_proto::crypto::admin::v0 as vault;
 use cantle_proto::domain::admin::v0 as wire;
@@ -66,6 +67,14 @@ pub(super) const COMMANDS: &[Spec] = &[
         ],
         run: onboard::onboard_mediator,
         doc: "Adds a mediator to the running domain and connects it to the sequencers.",
+    },
+    Spec {
+        path: "setup.onboard_new_sequencer",
+        kinds: Kinds::DOMAIN_MANAGER,
+        style: Style::Command,
+        params: &[required("initialSequencer", "sequencer"), required("newSequencer", "sequencer")],
+        run: shared::onboard_new_sequencer,
+        doc: "Adds a sequencer to the running domain; it shares its database with one that is there.",
     },
     Spec {
         path: "setup.offboard_mediator",

@@ -26,13 +26,18 @@ impl Snapshot {
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Data, Failure> {
+        Self::read(bytes).map(|snapshot| Data::object(Self(snapshot)))
+    }
+
+    /// The snapshot in a versioned wrapper.
+    pub(crate) fn read(bytes: &[u8]) -> Result<wire::SequencerSnapshot, Failure> {
         let unreadable = || Failure::value("these bytes are no snapshot of a sequencer");
         let (inner, version) = cantle_proto::versioned::unwrap(bytes).map_err(|_| unreadable())?;
         let snapshot = wire::SequencerSnapshot::decode(inner.as_slice()).map_err(|_| unreadable())?;
         if version != 0 || snapshot.latest_timestamp.is_none() {
             return Err(unreadable());
         }
-        Ok(Data::object(Self(snapshot)))
+        Ok(snapshot)
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use cantle_console::{
     ApiSettings, Locality, NodeKind, NodeRef, NodeSettings, ScriptError, Session, SessionOptions,
 };
+use cantle_proto::cantle::admin::v1::node_service_server::NodeServiceServer;
 use cantle_proto::crypto::admin::v0::vault_service_server::VaultServiceServer;
 use cantle_proto::crypto::v0 as crypto;
 use cantle_proto::domain::admin::v0 as domain_admin;
@@ -58,6 +59,8 @@ struct State {
     is_closed: bool,
     agreement: Option<(participant_admin::Agreement, bool)>,
     connection: Option<domain_admin::SetConnectionRequest>,
+    /// What the database is called that a sequencer shares with others.
+    database: String,
 }
 
 /// A console over fakes, and what it needs to live.
@@ -80,6 +83,14 @@ impl Setup {
         let mut output = Vec::new();
         self.session.run_script("test.canton", script, &mut output)?;
         Ok(String::from_utf8(output).unwrap())
+    }
+
+    /// Lets sequencers share a database.
+    pub(crate) fn share(&self, database: &str, sequencers: &[&str]) {
+        let named = |fake: &&Fake| sequencers.iter().any(|name| fake.name.as_deref() == Some(name));
+        for fake in self.fakes.iter().filter(named) {
+            fake.state.lock().unwrap().database = database.to_owned();
+        }
     }
 
     /// Runs lines of an interactive console; all that was printed.
@@ -227,6 +238,7 @@ impl Fake {
             .add_service(SequencerAdministrationServiceServer::new(fake()))
             .add_service(TopologyBootstrapServiceServer::new(fake()))
             .add_service(DomainTimeServiceServer::new(fake()))
+            .add_service(NodeServiceServer::new(fake()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         runtime.spawn(server);
         address

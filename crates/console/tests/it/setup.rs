@@ -144,16 +144,60 @@ fn a_sequencer_tells_its_members() {
     assert_eq!(printed, "2023-11-14T22:13:20.000001Z None\n");
 }
 
-#[test]
-fn several_sequencers_are_refused_before_anything_is_asked() {
-    let mut setup = network(&[
+/// A domain with two sequencers, and one that is to come.
+fn several() -> crate::fake::Setup {
+    network(&[
         (NodeKind::DomainManager, "manager"),
         (NodeKind::Sequencer, "sequencer1"),
         (NodeKind::Sequencer, "sequencer2"),
+        (NodeKind::Sequencer, "sequencer3"),
         (NodeKind::Mediator, "mediator1"),
-    ]);
+    ])
+}
+
+#[test]
+fn several_sequencers_without_a_common_database_are_refused_before_anything_is_done() {
+    let mut setup = several();
     let script = "manager.setup.bootstrap_domain(Seq(sequencer1, sequencer2), Seq(mediator1))";
     let error = setup.run(script).unwrap_err();
-    assert!(error.cause.contains("names several"), "{error}");
-    assert!(methods(&setup).is_empty(), "{:?}", methods(&setup));
+    assert!(error.cause.contains("sequencer1 has a database of its own"), "{error}");
+    setup.share("one", &["sequencer1"]);
+    let error = setup.run(script).unwrap_err();
+    assert!(error.cause.contains("sequencer2 has a database of its own"), "{error}");
+    setup.share("other", &["sequencer2"]);
+    let error = setup.run(script).unwrap_err();
+    assert!(error.cause.contains("share no database with each other"), "{error}");
+    let error = setup.run("manager.setup.onboard_new_sequencer(sequencer1, sequencer3)").unwrap_err();
+    assert!(error.cause.contains("sequencer3 has a database of its own"), "{error}");
+    assert!(methods(&setup).iter().all(|method| method.ends_with("Status")), "{:?}", methods(&setup));
+}
+
+#[test]
+fn sequencers_that_share_a_database_found_a_domain_together_and_take_in_another() {
+    let mut setup = several();
+    setup.share("one", &["sequencer1", "sequencer2", "sequencer3"]);
+    setup.run(FOUNDED).unwrap();
+    setup.run("manager.setup.bootstrap_domain(Seq(sequencer1, sequencer2), Seq(mediator1))").unwrap();
+    let asked = setup.asked();
+    for (node, times) in [("sequencer1", 1), ("sequencer2", 0)] {
+        let founded = asked.iter().filter(|line| line.starts_with(&format!("{node}: Bootstrap"))).count();
+        assert_eq!(founded, times, "{node}");
+    }
+    for node in ["sequencer1", "sequencer2"] {
+        assert!(asked.iter().any(|line| line.starts_with(&format!("{node}: InitV1"))), "{asked:#?}");
+    }
+    setup.forget();
+    setup.run("manager.setup.onboard_new_sequencer(sequencer1, sequencer3)").unwrap();
+    let asked = setup.asked();
+    let at = |what: &str| asked.iter().position(|line| line.starts_with(what));
+    let order = [
+        at("sequencer3: GenerateSigningKey"),
+        at("manager: AuthorizeOwnerToKeyMapping"),
+        at("sequencer1: Snapshot"),
+        at("sequencer3: InitV1"),
+    ];
+    assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{order:?} {asked:#?}");
+    assert!(asked.iter().any(|line| line.starts_with("sequencer3: InitV1") && line.ends_with("true)")));
+    let error = setup.run("manager.setup.onboard_new_sequencer(sequencer1, sequencer3)").unwrap_err();
+    assert!(error.cause.contains("sequencer3 is initialized already"), "{error}");
 }

@@ -67,10 +67,22 @@ pub(crate) async fn handle(
     let arrived = Arrived::now();
     let (parts, incoming) = request.into_parts();
     let request_id = uuid::Uuid::new_v4().to_string();
-    let body = match body::read(incoming).await {
-        Ok(body) => body,
-        Err(refusal) => return Ok(refused(refusal, &request_id)),
-    };
+    match body::read(incoming).await {
+        Ok(body) => whole(service, parts, body, peer, &reset, arrived, request_id).await,
+        Err(refusal) => Ok(refused(refusal, &request_id)),
+    }
+}
+
+/// Answers a request whose body is here.
+pub(crate) async fn whole(
+    service: Arc<Service>,
+    parts: Parts,
+    body: Bytes,
+    peer: SocketAddr,
+    reset: &AtomicBool,
+    arrived: Arrived,
+    request_id: String,
+) -> Result<Response<Answer>, Reset> {
     if parts.uri.path().starts_with(admin::PREFIX) {
         return Ok(admin::handle(&service, &parts, &body, peer));
     }

@@ -77,14 +77,14 @@ impl SequencerService for Service {
         &self,
         request: Request<SubscriptionRequest>,
     ) -> Result<Response<Self::SubscribeVersionedStream>, Status> {
-        self.open(&request, Entrance::Authenticated)
+        self.open(&request, Entrance::Authenticated).await
     }
 
     async fn subscribe_unauthenticated_versioned(
         &self,
         request: Request<SubscriptionRequest>,
     ) -> Result<Response<Self::SubscribeUnauthenticatedVersionedStream>, Status> {
-        self.open(&request, Entrance::Unauthenticated)
+        self.open(&request, Entrance::Unauthenticated).await
     }
 
     async fn acknowledge_signed(&self, request: Request<v0::SignedContent>) -> Result<Response<()>, Status> {
@@ -142,7 +142,7 @@ impl Service {
         caller(&self.sequencer, request.metadata()).map_err(|error| of_caller(&error))
     }
 
-    fn open(
+    async fn open(
         &self,
         request: &Request<SubscriptionRequest>,
         entrance: Entrance,
@@ -154,7 +154,8 @@ impl Service {
         if *counter < 0 {
             return Err(Status::invalid_argument(format!("{counter} is no counter: they begin at 0")));
         }
-        let subscription = self.sequencer.subscribe(&member, *counter).map_err(|end| of_end(&end))?;
+        let subscription =
+            self.sequencer.subscribe_again(&member, *counter).await.map_err(|end| of_end(&end))?;
         // Whoever lost its token before the subscription was open was not told of it.
         self.caller(request)?;
         let left = caller.expires.map(|expires| until(self.clock.now(), expires));

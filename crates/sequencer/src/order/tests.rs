@@ -31,6 +31,7 @@ fn prepared(sender: usize, recipients: &[usize], max: i64, named: Option<i64>) -
         shares: recipients.iter().map(|index| (member(*index), nothing())).collect(),
         topology: Vec::new(),
         trace: TraceContext::none(),
+        forwarded: None,
     }
 }
 

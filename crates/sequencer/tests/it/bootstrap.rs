@@ -141,6 +141,7 @@ async fn a_node_waits_to_be_made_a_sequencer_and_is_one_after_a_restart() {
         let vault =
             Vault::open(store.clone(), VaultBackend::Jce, options, world.clock.clone()).await.unwrap();
         let setup = SequencerNodeSetup {
+            shared: None,
             name: node_name(),
             vault,
             store,

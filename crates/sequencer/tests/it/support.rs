@@ -206,6 +206,7 @@ impl World {
         let wanted = Initialization { domain: self.domain.clone(), parameters: parameters.clone() };
         let key = initialize(&*store, &vault, &node_name(), &wanted).await.unwrap();
         let setup = SequencerSetup {
+            group: None,
             domain: self.domain.clone(),
             sequencer: self.sequencer_id(),
             parameters,

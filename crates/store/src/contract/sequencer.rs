@@ -38,6 +38,7 @@ fn batch(latest: i64, events: Vec<SequencerEvent>) -> SequencerBatch {
         members: Vec::new(),
         events,
         topology: Vec::new(),
+        forwarded: Vec::new(),
     }
 }
 

@@ -75,6 +75,31 @@ impl Lock {
         Ok(name.flatten())
     }
 
+    /// Has the session ended that holds the lock, if it has for so many microseconds and `sequencer_writer` was not
+    /// written as long; whether there was one.
+    pub(super) async fn end_silent_holder(
+        self,
+        connection: &mut PgConnection,
+        silence: i64,
+    ) -> Result<bool, sqlx::Error> {
+        let ended: Option<bool> = sqlx::query_scalar(
+            "SELECT pg_catalog.pg_terminate_backend(a.pid) \
+             FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
+             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
+             AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
+             AND l.classid::bigint = $1 AND l.objid::bigint = $2 \
+             AND a.backend_start < clock_timestamp() - $3 * interval '1 microsecond' \
+             AND NOT EXISTS (SELECT 1 FROM sequencer_writer \
+                 WHERE seen > extract(epoch FROM clock_timestamp()) * 1000000 - $3)",
+        )
+        .bind(CLASS)
+        .bind(self.schema)
+        .bind(silence)
+        .fetch_optional(connection)
+        .await?;
+        Ok(ended == Some(true))
+    }
+
     /// Lets go of the lock.
     pub(super) async fn release(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         sqlx::query("SELECT pg_advisory_unlock($1)").bind(self.number()).execute(connection).await?;

@@ -19,7 +19,7 @@ pub(super) fn corrupt(
 }
 
 /// A text column as one of our string types.
-pub(super) fn text<T>(table: &'static str, row: &str, text: &str) -> Result<T, StoreError>
+pub(crate) fn text<T>(table: &'static str, row: &str, text: &str) -> Result<T, StoreError>
 where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
@@ -44,7 +44,7 @@ pub(super) fn some_name(name: Option<&KeyName>) -> Option<&str> {
 }
 
 /// A word of a fixed set.
-pub(super) fn word<T>(
+pub(crate) fn word<T>(
     table: &'static str,
     row: &str,
     column: &str,

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 
 use super::{SqlStore, SqlWrite, Statement, rows, topology};
 use crate::{
-    Conflict, EventPage, MemberNumber, SequencerBatch, SequencerEvent, SequencerMember, SequencerStore,
-    StoreError,
+    Conflict, EventPage, ForwardedOutcome, MemberNumber, SequencerBatch, SequencerEvent, SequencerMember,
+    SequencerStore, StoreError,
 };
 
 const EVENTS: &str = "sequencer_events";
@@ -50,6 +50,16 @@ impl<S: SqlStore> SequencerStore for S {
             while let Some((rows, rest)) = events.split_at_checked(size) {
                 tx.execute(insert(rows)).await.map_err(conflict)?;
                 events = rest;
+            }
+        }
+        for id in &batch.forwarded {
+            let answer = Statement::new(
+                "UPDATE sequencer_forwarded SET outcome = $2 WHERE id = $1 AND outcome IS NULL",
+            )
+            .bind(id.0)
+            .bind(ForwardedOutcome::SEQUENCED);
+            if tx.execute(answer).await? == 0 {
+                return Err(Conflict::Sequenced { latest: batch.latest }.into());
             }
         }
         for topology in &batch.topology {

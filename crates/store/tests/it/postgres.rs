@@ -2,6 +2,7 @@
 //!
 //! `cargo test -p cantle-store --test it postgres:: -- --ignored` where PostgreSQL's server is installed.
 
+mod group;
 mod login;
 mod opening;
 mod outages;

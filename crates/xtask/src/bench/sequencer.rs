@@ -185,7 +185,7 @@ impl World {
         let options = VaultOptions::new(node, CryptoProvider::Jce);
         let vault = Vault::open(store.clone(), VaultBackend::Jce, options, Arc::clone(&clock)).await?;
         let options = SequencerOptions::default();
-        let setup = SequencerNodeSetup { name, vault, store, clock, agreement: None, options };
+        let setup = SequencerNodeSetup { name, vault, store, shared: None, clock, agreement: None, options };
         let node = SequencerNode::open(setup).await?;
         let parameters = StaticDomainParameters::all_schemes(VERSION);
         let key = node.initialize(&Initialization { domain: self.domain.clone(), parameters }, &[]).await?;

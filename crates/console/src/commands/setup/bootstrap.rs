@@ -9,7 +9,8 @@ use cantle_proto::crypto::admin::v0 as vault;
 use cantle_proto::crypto::v0 as crypto;
 use cantle_types::{Member, MemberCode, UniqueIdentifier};
 
-use super::{add_mediator_state, authorize_key, init};
+use super::shared::check_shared;
+use super::{accept_existing, add_mediator_state, authorize_key, init};
 use crate::command::{Call, Kinds};
 use crate::commands::health::{status_of, wait_until};
 use crate::commands::identity::{find_identity, identity};
@@ -33,12 +34,7 @@ pub(super) fn bootstrap_domain(call: &Call<'_>) -> Result<Data, Failure> {
         let name = if sequencers.is_empty() { "sequencers" } else { "mediators" };
         return Err(call.refuse(name, "is empty: a domain needs at least one of each"));
     }
-    if sequencers.len() > 1 {
-        return Err(call.refuse(
-            "sequencers",
-            "names several: they would need a database that they share, which sequencers do not have here; name one",
-        ));
-    }
+    check_shared(call, "sequencers", &sequencers)?;
     wait_until(
         call,
         call.node.caller.deadline,
@@ -62,13 +58,9 @@ pub(super) fn bootstrap_domain(call: &Call<'_>) -> Result<Data, Failure> {
     }
 
     let topology = transactions(call, head_state("Authorized".to_owned()))?;
-    for (index, sequencer) in sequencers.iter().enumerate() {
-        match bootstrap_topology(&call.at(sequencer), topology.wire()) {
-            Err(Failure::Node { code: "ALREADY_EXISTS", .. }) => {}
-            // Sequencers that share a database are founded by the first of them.
-            Err(Failure::Node { code: "FAILED_PRECONDITION", .. }) if index > 0 => {}
-            other => other?,
-        }
+    // Sequencers that share a database are founded by the first of them.
+    if let Some(first) = sequencers.first() {
+        accept_existing(bootstrap_topology(&call.at(first), topology.wire()))?;
     }
 
     let connections = sequencers.iter().map(sequencer_connection_of).collect::<Result<Vec<_>, _>>()?;

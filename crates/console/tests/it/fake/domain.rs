@@ -1,5 +1,6 @@
 //! The administration of fake domains, domain managers, sequencers and mediators.
 
+use cantle_proto::cantle::admin::v1::{DescribeNodeRequest, DescribeNodeResponse, node_service_server};
 use cantle_proto::crypto::v0 as crypto;
 use cantle_proto::domain::admin::{v0 as wire, v1};
 use cantle_proto::domain::api::v0 as api;
@@ -187,5 +188,13 @@ impl api::domain_time_service_server::DomainTimeService for Fake {
     async fn await_time(&self, request: Request<api::AwaitTimeRequest>) -> Answer<()> {
         self.record("AwaitTime", request.into_inner());
         Ok(Response::new(()))
+    }
+}
+
+#[tonic::async_trait]
+impl node_service_server::NodeService for Fake {
+    async fn describe_node(&self, _: Request<DescribeNodeRequest>) -> Answer<DescribeNodeResponse> {
+        let sequencer_database = self.state.lock().unwrap().database.clone();
+        Ok(Response::new(DescribeNodeResponse { sequencer_database, ..DescribeNodeResponse::default() }))
     }
 }

@@ -37,6 +37,7 @@ fn at() -> Option<prost_types::Timestamp> {
 fn context() -> Option<topology::BaseResult> {
     Some(topology::BaseResult {
         store: "Authorized".to_owned(),
+        sequenced: at(),
         valid_from: at(),
         signed_by_fingerprint: "1220ns".to_owned(),
         ..topology::BaseResult::default()

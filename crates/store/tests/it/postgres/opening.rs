@@ -28,9 +28,9 @@ async fn database_of_another_node_is_refused() {
 }
 
 /// Back to the schema before the third migration.
-const UNDO_DOMAIN: &str = "DROP TABLE sequencer_events, sequencer_members, sequencer_head, client_cursors, \
+const UNDO_DOMAIN: &str = "DROP TABLE sequencer_writer, sequencer_forwarded, sequencer_events, sequencer_members, sequencer_head, client_cursors, \
     domain_connections, role_settings; \
-    DROP FUNCTION sequencer_events_refuse, sequencer_events_next; \
+    DROP FUNCTION sequencer_events_refuse, sequencer_events_next, sequencer_announce; \
     DROP INDEX topology_times, topology_one_time; \
     ALTER TABLE topology_transactions \
     ADD CONSTRAINT topology_transactions_store_sequenced_key UNIQUE (store, sequenced); \
@@ -45,7 +45,7 @@ async fn old_schema_is_migrated_only_when_asked() {
     cluster.run("old", UNDO_DOMAIN).await;
     for access in [Access::ReadWrite, Access::ReadOnly] {
         let error = PostgresStore::open(PostgresOptions { access, ..options.clone() }).await.unwrap_err();
-        assert!(matches!(error, OpenError::MigrationNeeded { found: 2, known: 4, .. }), "{error:?}");
+        assert!(matches!(error, OpenError::MigrationNeeded { found: 2, known: 5, .. }), "{error:?}");
         assert!(error.to_string().contains("storage.parameters.migrate-and-start = yes"), "{error}");
     }
     let store = open(&PostgresOptions { migrate: MigrateOnStart::Yes, ..options }).await;
@@ -65,7 +65,7 @@ async fn newer_or_changed_schema_is_refused() {
     cluster.run("newer", future).await;
     let options = PostgresOptions { migrate: MigrateOnStart::Yes, ..options };
     let error = PostgresStore::open(options).await.unwrap_err();
-    assert!(matches!(error, OpenError::SchemaTooNew { found: 99, known: 4, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::SchemaTooNew { found: 99, known: 5, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -89,10 +89,10 @@ async fn database_of_another_program_is_refused_and_left_alone() {
 async fn a_migration_that_was_cut_short_is_taken_up_again() {
     let (cluster, options) = database("cut").await;
     open(&options).await.close().await;
-    let undo = "DROP TABLE sequencer_events, sequencer_members, sequencer_head, client_cursors, \
+    let undo = "DROP TABLE sequencer_writer, sequencer_forwarded, sequencer_events, sequencer_members, sequencer_head, client_cursors, \
                 domain_connections, role_settings, topology_transactions, private_keys, kms_metadata_store, \
                 public_keys, kms_key_creations, kms_key_deletions, node; \
-                DROP FUNCTION topology_append_only, sequencer_events_refuse, sequencer_events_next; \
+                DROP FUNCTION topology_append_only, sequencer_events_refuse, sequencer_events_next, sequencer_announce; \
                 DELETE FROM _sqlx_migrations";
     cluster.run("cut", undo).await;
     let store = open(&options).await;

@@ -1,4 +1,5 @@
-//! Requests made from descriptors: fields of the right type with values of any kind, and worse.
+//! Requests made from descriptors: fields of the right type with values of any kind, and worse. The same for the same
+//! seed.
 
 use std::collections::HashMap;
 
@@ -9,15 +10,19 @@ use prost_types::{
 
 /// Numbers that are the same each time (splitmix64).
 #[derive(Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: &str, round: u64) -> Self {
+    /// Another sequence for each seed and round.
+    #[must_use]
+    pub fn new(seed: &str, round: u64) -> Self {
         let start = round.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Self(seed.bytes().fold(start, |state, byte| (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
     }
 
-    fn next(&mut self) -> u64 {
+    /// Any number.
+    #[must_use]
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,19 +30,23 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
+    /// A number below the bound, which is not 0.
+    #[must_use]
+    pub fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.number() % u64::try_from(bound.max(1)).unwrap_or(1)).unwrap_or(0)
     }
 
-    fn bytes(&mut self, longest: usize) -> Vec<u8> {
+    /// Up to so many bytes of any value.
+    #[must_use]
+    pub fn bytes(&mut self, longest: usize) -> Vec<u8> {
         let length = self.below(longest + 1);
-        (0..length).map(|_| self.next().to_le_bytes()[0]).collect()
+        (0..length).map(|_| self.number().to_le_bytes()[0]).collect()
     }
 }
 
 /// Every message by its full name.
 #[derive(Debug)]
-pub(crate) struct Schema(HashMap<String, DescriptorProto>);
+pub struct Schema(HashMap<String, DescriptorProto>);
 
 /// Deeper messages are left empty.
 const DEEPEST: usize = 8;
@@ -69,7 +78,9 @@ const TEXTS: &[&str] = &[
 ];
 
 impl Schema {
-    pub(crate) fn new(descriptors: &FileDescriptorSet) -> Self {
+    /// The messages of these descriptors.
+    #[must_use]
+    pub fn new(descriptors: &FileDescriptorSet) -> Self {
         let mut messages = HashMap::new();
         for file in &descriptors.file {
             for message in &file.message_type {
@@ -80,7 +91,8 @@ impl Schema {
     }
 
     /// A request of this type, or what is none.
-    pub(crate) fn request(&self, message: &str, random: &mut Random) -> Vec<u8> {
+    #[must_use]
+    pub fn request(&self, message: &str, random: &mut Random) -> Vec<u8> {
         let mut bytes = match random.below(8) {
             0 => return random.bytes(200),
             1 => return Vec::new(),
@@ -93,7 +105,7 @@ impl Schema {
                 }
                 let at = random.below(bytes.len());
                 match random.below(3) {
-                    0 => bytes[at] = random.next().to_le_bytes()[0],
+                    0 => bytes[at] = random.number().to_le_bytes()[0],
                     1 => bytes.truncate(at),
                     _ => {
                         let more = random.bytes(8);
@@ -114,7 +126,7 @@ impl Schema {
             }
             let repeated = field.label() == Label::Repeated;
             let times = if repeated { random.below(4) } else { 1 };
-            let number = u64::try_from(field.number()).unwrap();
+            let number = u64::try_from(field.number()).unwrap_or(1);
             for _ in 0..times {
                 self.value(field.r#type(), field.type_name(), number, random, depth, &mut bytes);
             }
@@ -148,27 +160,32 @@ impl Schema {
                 let inner = match random.below(3) {
                     0 => random.bytes(64),
                     // The versioned wrapper around something.
-                    1 => cantle_proto::versioned::wrap(&random.bytes(48), 1),
+                    1 => {
+                        let mut wrapped = Vec::new();
+                        delimited(1, &random.bytes(48), &mut wrapped);
+                        wrapped.extend([0x10, 1]);
+                        wrapped
+                    }
                     _ => Vec::new(),
                 };
                 delimited(number, &inner, bytes);
             }
             Type::Double | Type::Fixed64 | Type::Sfixed64 => {
-                varint(number << 3 | 1, bytes);
-                bytes.extend(random.next().to_le_bytes());
+                varint((number << 3) | 1, bytes);
+                bytes.extend(random.number().to_le_bytes());
             }
             Type::Float | Type::Fixed32 | Type::Sfixed32 => {
                 varint(number << 3 | 5, bytes);
-                bytes.extend(&random.next().to_le_bytes()[..4]);
+                bytes.extend(&random.number().to_le_bytes()[..4]);
             }
             _ => {
                 varint(number << 3, bytes);
                 let value = match random.below(6) {
-                    0 => random.next(),
+                    0 => random.number(),
                     1 => u64::MAX,
-                    2 => u64::try_from(i64::MAX).unwrap(),
+                    2 => i64::MAX.unsigned_abs(),
                     3 => u64::from(u32::MAX),
-                    _ => random.next() % 8,
+                    _ => random.number() % 8,
                 };
                 varint(value, bytes);
             }
@@ -186,7 +203,7 @@ fn collect(scope: &str, message: &DescriptorProto, messages: &mut HashMap<String
 
 fn delimited(number: u64, inner: &[u8], bytes: &mut Vec<u8>) {
     varint(number << 3 | 2, bytes);
-    varint(u64::try_from(inner.len()).unwrap(), bytes);
+    varint(inner.len() as u64, bytes);
     bytes.extend(inner);
 }
 
