@@ -26,6 +26,9 @@ pub struct Budgets {
     pub files: usize,
     /// How many bytes all sources and included files may have together. Default 8 MiB.
     pub input_bytes: usize,
+    /// How many values all sources may have together: the pieces of concatenations, list elements, and the objects that
+    /// the elements of a path stand for count one each. Default 250,000.
+    pub values: usize,
     /// How many steps merging and resolution may take; a step is about one key looked at. Default 10 million.
     pub steps: u64,
     /// How many values the result may have, and how many bytes its keys and strings together, at 64 bytes a value.
@@ -53,6 +56,7 @@ impl Default for Budgets {
             chain: 1000,
             files: 1000,
             input_bytes: 8 << 20,
+            values: 250_000,
             steps: 10_000_000,
             output_bytes: 64 << 20,
         }
@@ -65,6 +69,7 @@ pub(crate) struct Meter {
     steps: Cell<u64>,
     files: Cell<usize>,
     input: Cell<usize>,
+    values: Cell<usize>,
     text: Cell<usize>,
 }
 
@@ -74,7 +79,14 @@ impl Meter {
         budgets.nesting = budgets.nesting.min(Budgets::MAX_NESTING);
         budgets.chain = budgets.chain.min(Budgets::MAX_CHAIN);
         budgets.path_elements = budgets.path_elements.min(budgets.nesting);
-        Self { budgets, steps: Cell::new(0), files: Cell::new(0), input: Cell::new(0), text: Cell::new(0) }
+        Self {
+            budgets,
+            steps: Cell::new(0),
+            files: Cell::new(0),
+            input: Cell::new(0),
+            values: Cell::new(0),
+            text: Cell::new(0),
+        }
     }
 
     /// Charges merging or resolution with a number of steps.
@@ -131,6 +143,14 @@ impl Meter {
         self.input.set(self.input.get().saturating_add(bytes));
         check(self.input.get() <= self.budgets.input_bytes, origin, || {
             format!("the sources have more than {} bytes together", self.budgets.input_bytes)
+        })
+    }
+
+    /// Charges values as they are read.
+    pub(crate) fn values(&self, count: usize, origin: &Origin) -> Result<(), Error> {
+        self.values.set(self.values.get().saturating_add(count));
+        check(self.values.get() <= self.budgets.values, origin, || {
+            format!("the sources have more than {} values together", self.budgets.values)
         })
     }
 

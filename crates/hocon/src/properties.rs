@@ -40,6 +40,7 @@ pub(crate) fn tree(
     let mut root = Branch::default();
     for (key, value, origin) in entries {
         meter.path(key.split('.').count(), &origin)?;
+        meter.values(key.split('.').count(), &origin)?;
         let mut branch = &mut root;
         for element in key.split('.') {
             branch = branch.children.entry(element.to_owned()).or_default();

@@ -25,7 +25,10 @@ pub(crate) fn read<'a>(
     for (path, value) in settings {
         meter.input(path.len() + value.len(), &origin)?;
         match keys(path, &origin, meter) {
-            Ok(keys) => drop(values.insert(keys, value)),
+            Ok(keys) => {
+                meter.values(keys.len(), &origin)?;
+                values.insert(keys, value);
+            }
             Err(error) if error.kind() == ErrorKind::BudgetExceeded => return Err(error),
             Err(error) => {
                 let message = format!("in the setting {path}: {}", error.message());

@@ -158,6 +158,7 @@ impl Parser<'_> {
         let origin = self.at(&token);
         self.depth += 1;
         self.meter.nesting(self.depth, &origin)?;
+        self.meter.values(1, &origin)?;
         let what = match token.tok {
             Tok::Scalar(scalar) => What::Scalar(scalar),
             Tok::Unquoted(text) => What::Unquoted(text),
@@ -271,6 +272,8 @@ impl Parser<'_> {
     fn field(&mut self, token: Token, seen: &mut HashSet<Rc<str>>) -> Result<Member, Error> {
         let origin = self.at(&token);
         let path = self.key(token)?;
+        // The value counts itself; the objects around it are counted here.
+        self.meter.values(path.len().saturating_sub(1), &origin)?;
         let token = self.next_solid()?;
         let (append, value) = match token.tok {
             Tok::OpenCurly if self.flavor == Flavor::Hocon => (false, self.value(token)?),

@@ -13,6 +13,8 @@ mod bench;
 #[cfg(test)]
 mod config_fields;
 mod fuzz;
+#[cfg(test)]
+mod points;
 
 use clap::{Parser, Subcommand};
 

@@ -4,6 +4,7 @@
 //! Makes the tables of docs/reliability.md. `CANTLE_WRITE_TABLES=1` writes them; otherwise they must be what is there.
 //! TagResource is not among the operations: tags go with CreateKey, which needs its permission alone.
 
+mod bounds;
 pub(crate) mod calls;
 mod making;
 mod page;

@@ -80,6 +80,36 @@ fn a_source_over_the_limit_is_not_read() {
     assert!(load(format!("a = {}", "x".repeat(900))).is_ok());
 }
 
+/// The message of the first error with so many values allowed.
+fn refused_beyond(values: usize, loader: Loader) -> Option<String> {
+    let mut budgets = Budgets::default();
+    budgets.values = values;
+    let errors = loader.budgets(budgets).load().err()?;
+    assert_eq!(errors.first().kind(), ErrorKind::BudgetExceeded);
+    Some(errors.first().to_string())
+}
+
+#[test]
+fn more_values_than_a_configuration_has_are_refused() {
+    let text = |text: String| Loader::new().text("t", text);
+    let error = refused_beyond(250_000, text(format!("a = [{}]", "1,".repeat(3_000_000)))).unwrap();
+    assert!(error.contains("more than 250000 values"), "{error}");
+    // A list, an object, pieces of a text, a path: the values are counted whatever they are in, and all sources together.
+    for (document, values) in [
+        ("a = [1, 2, 3]", 4),
+        ("a { b = 1, c = 2 }", 3),
+        ("a = x y z", 5),
+        ("a.b.c = 1", 3),
+        ("a = 1\na = 2\na = ${a}", 3),
+    ] {
+        assert_eq!(refused_beyond(values, text(document.to_owned())), None, "{document}");
+        assert!(refused_beyond(values - 1, text(document.to_owned())).is_some(), "{document}");
+    }
+    let sources = || Loader::new().text("t", "a = 1, b = 2").text("u", "c = 3").setting("d.e", "4");
+    assert_eq!(refused_beyond(5, sources()), None);
+    assert!(refused_beyond(4, sources()).is_some());
+}
+
 #[test]
 fn large_flat_documents_are_read() {
     let keys: String = (0..5000).map(|i| format!("k.a{i} = {i}\nr.a{i} = ${{k.a{i}}}\n")).collect();

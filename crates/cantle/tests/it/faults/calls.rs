@@ -88,6 +88,16 @@ pub(crate) async fn register_signing(node: &NodeHandle, key: &str, name: &str) -
     outcome("a registration", client.register_kms_signing_key(request)).await
 }
 
+/// The same; nothing if there is no answer by then.
+pub(crate) async fn try_register_signing(
+    node: &NodeHandle,
+    key: &str,
+    name: &str,
+    patience: Duration,
+) -> Option<Outcome> {
+    tokio::time::timeout(patience, register_signing(node, key, name)).await.ok()
+}
+
 /// Registers an encryption key.
 pub(crate) async fn register_encryption(node: &NodeHandle, key: &str, name: &str) -> Outcome {
     let request = RegisterKmsEncryptionKeyRequest { kms_key_id: key.to_owned(), name: name.to_owned() };
