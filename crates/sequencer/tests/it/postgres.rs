@@ -64,7 +64,7 @@ async fn by_lead(one: Member, two: Member) -> (Member, Member) {
     let (mut of_one, mut of_two) = (one.sequencer.health(), two.sequencer.health());
     let one_leads = tokio::select! {
         led = in_time(of_one.wait_for(|health| !health.follows)) => led.is_ok(),
-        led = in_time(of_two.wait_for(|health| !health.follows)) => !led.is_ok(),
+        led = in_time(of_two.wait_for(|health| !health.follows)) => led.is_err(),
     };
     if one_leads { (one, two) } else { (two, one) }
 }
