@@ -120,6 +120,12 @@ impl ApiError {
         }
     }
 
+    /// Whether the endpoint in use may be at fault, so that the next call had better go to another one. This one may have
+    /// happened.
+    pub(crate) fn is_of_connection(&self) -> bool {
+        matches!(self, Self::ConnectionLost { .. } | Self::TimedOut { .. })
+    }
+
     /// Whether the sequencer doubts who calls, so that the token in use is worth nothing.
     #[must_use]
     pub fn is_unauthenticated(&self) -> bool {

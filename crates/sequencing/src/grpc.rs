@@ -2,7 +2,7 @@
 //!
 //! What is asked before authentication goes over a connection of its own, closed after the call; everything else over
 //! one that stays. Endpoints are tried in turn: the next one only when nobody is at the last, or none that works. Nothing
-//! is retried here beyond that.
+//! is retried here beyond that; but when a connection breaks or nobody answers, what is asked next goes to the next one.
 //! Invariants: no call is sent twice; a token leaves only in the metadata of the calls that need it; an answer that
 //! cannot be read is an error.
 
@@ -11,7 +11,7 @@ mod calls;
 mod status;
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cantle_protocol::TraceContext;
@@ -61,13 +61,24 @@ pub struct GrpcSequencer {
     options: GrpcOptions,
     targets: Vec<Target>,
     tls: Option<ClientTls>,
-    current: Mutex<Current>,
+    current: Arc<Mutex<Current>>,
 }
 
 /// The endpoint in use, and the connection to it.
 struct Current {
     index: usize,
     channel: Option<Channel>,
+}
+
+impl Current {
+    /// Goes on to the next of so many endpoints, unless another call has done so already.
+    fn leave(current: &Mutex<Self>, index: usize, count: usize) {
+        // Both fields are set together, so a panic elsewhere cannot have spoilt them.
+        let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.index == index && count > 1 {
+            *current = Self { index: (index + 1) % count, channel: None };
+        }
+    }
 }
 
 impl GrpcSequencer {
@@ -85,7 +96,7 @@ impl GrpcSequencer {
             options,
             targets,
             tls,
-            current: Mutex::new(Current { index: 0, channel: None }),
+            current: Arc::new(Mutex::new(Current { index: 0, channel: None })),
         })
     }
 
@@ -111,6 +122,10 @@ impl GrpcSequencer {
                         return Err(error);
                     }
                     tracing::debug!(error = %chain(&error), "the next endpoint of the sequencer is tried");
+                }
+                Err(error) if error.is_of_connection() => {
+                    self.leave(index);
+                    return Err(error);
                 }
                 result => return result,
             }
@@ -143,9 +158,17 @@ impl GrpcSequencer {
 
     /// Goes on to the next endpoint, unless another call has done so already.
     fn leave(&self, index: usize) {
-        let mut current = self.current();
-        if current.index == index && self.targets.len() > 1 {
-            *current = Current { index: (index + 1) % self.targets.len(), channel: None };
+        Current::leave(&self.current, index, self.targets.len());
+    }
+
+    /// Leaves an endpoint when it is told that the connection to it broke.
+    fn leaving(&self, endpoint: &str) -> impl Fn(&ApiError) + Send + use<> {
+        let index = self.targets.iter().position(|target| target.uri().to_string() == endpoint);
+        let (current, count) = (Arc::clone(&self.current), self.targets.len());
+        move |error| {
+            if let Some(index) = index.filter(|_| error.is_of_connection()) {
+                Current::leave(&current, index, count);
+            }
         }
     }
 

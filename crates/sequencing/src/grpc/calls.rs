@@ -18,7 +18,7 @@ use cantle_protocol::{
     SubmissionRequest, TraceContext,
 };
 use cantle_types::{Member, ProtocolVersion};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use tonic::transport::Channel;
 use tonic::{Request, Streaming};
 
@@ -76,7 +76,8 @@ impl GrpcSequencer {
             Ok((stream.into_inner(), endpoint))
         });
         let (stream, endpoint) = opened.await?;
-        Ok(events(call, endpoint, stream))
+        let leave = self.leaving(&endpoint);
+        Ok(events(call, endpoint, stream).inspect_err(leave).boxed())
     }
 }
 

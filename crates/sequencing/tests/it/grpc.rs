@@ -9,7 +9,7 @@ use cantle_sequencing::{
     ApiError, AuthErrorCode, Caller, ClientSetup, ConnectError, GrpcOptions, GrpcSequencer, SendOutcome,
     SequencerApi, SequencerClient, SequencerConnection, Submission, sequencer_info,
 };
-use cantle_types::{CantonTimestamp, Member, MemberCode, UniqueIdentifier};
+use cantle_types::{CantonTimestamp, Member, MemberCode, ProtocolVersion, UniqueIdentifier};
 use tonic::Code;
 
 use crate::grpc_server::{GrpcServer, versions};
@@ -118,6 +118,29 @@ async fn a_client_goes_over_to_the_next_endpoint() {
     assert!(!second.seen("SubscribeVersioned").is_empty());
     running.stopped().await;
     second.stop();
+}
+
+#[tokio::test]
+async fn an_endpoint_that_breaks_connections_is_left_and_no_call_is_repeated() {
+    let world = World::new();
+    let alice = world.member("alice").await;
+    let broken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = format!("http://{}", broken.local_addr().unwrap());
+    // It takes every connection, hears what is said, and hangs up.
+    let breaking = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = broken.accept().await {
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1024]).await;
+        }
+    });
+    let server = GrpcServer::start(world.sequencer.clone());
+    let api = connect(&[&at, &server.uri()]);
+    let lost = api.challenge(&alice.member(), &[]).await.unwrap_err();
+    assert!(matches!(lost, ApiError::ConnectionLost { .. }), "{lost:?}");
+    assert!(server.seen("Challenge").is_empty(), "it may have happened");
+    let known = api.challenge(&alice.member(), &[ProtocolVersion::V7]).await;
+    assert!(known.is_ok(), "{known:?}");
+    breaking.abort();
+    server.stop();
 }
 
 #[tokio::test]
