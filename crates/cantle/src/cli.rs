@@ -160,6 +160,10 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Lists each node's keys, or KMS keys that may be left without an owner; ends KMS keys that the node made
     Keys(With<Keys>),
+    /// Copies a node's database to a file, also while the node runs
+    Backup(With<Backup>),
+    /// Puts a backup in the place of a stopped node's database
+    Restore(With<Restore>),
     /// Prepares, signs and assembles topology transactions, for a namespace key that is kept away from the node
     Topology(Box<topology::Topology>),
     /// Asks running nodes how they are
@@ -194,6 +198,8 @@ impl Command {
                 MigrateTo::FromKms(with) => &with.global,
             },
             Self::Keys(with) => &with.global,
+            Self::Backup(with) => &with.global,
+            Self::Restore(with) => &with.global,
             Self::Topology(topology) => topology.step.after(),
             Self::Status(with) => &with.global,
             Self::KmsServer(with) => &with.global,
@@ -260,6 +266,32 @@ pub(crate) struct FromKms {
     /// Confirms that the node is switched
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Backup {
+    /// The node
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: String,
+    /// The new file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Restore {
+    /// The node, which must be stopped
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: String,
+    /// What `cantle backup` wrote
+    #[arg(value_name = "FILE")]
+    pub(crate) backup: PathBuf,
+    /// Moves the database aside that is there, under a name with the time
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Confirms for a sequencer that all members of its domain are restored to the same time or before it
+    #[arg(long)]
+    pub(crate) whole_domain: bool,
 }
 
 #[derive(Args, Debug)]

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod backup;
 mod check;
 mod confirm;
 mod console;
@@ -44,6 +45,8 @@ pub(crate) async fn run(command: &Command, global: Global, level: LevelControl) 
         },
         Command::Keys(with) => keys::run(&with.own, &global).await,
         Command::Migrate(migrate) => migrate::run(migrate, &global).await,
+        Command::Backup(with) => backup::back_up(&with.own, &global).await,
+        Command::Restore(with) => backup::restore(&with.own, &global).await,
         Command::Topology(topology) => topology::run(topology, &global).await,
         Command::Status(with) => status::run(&with.own, &global).await,
         Command::KmsServer(with) => kms_server::run(&with.own).await,

@@ -2,6 +2,8 @@
 
 use std::{fmt, process::ExitCode};
 
+use crate::output::tell;
+
 /// A command's failure.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -26,7 +28,7 @@ impl Failure {
 
     /// Prints it to stderr.
     pub(crate) fn print(&self) {
-        eprintln!("{}", self.to_string().trim_end());
+        tell!("{}", self.to_string().trim_end());
     }
 
     /// 2 for the command line or the configuration, 1 for the rest.

@@ -3,13 +3,12 @@
 //! Results go to stdout, logs and progress to stderr. Exit status: 0 done; 1 it failed while running; 2 the command
 //! line or the configuration is wrong.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks to a terminal")]
-
 mod cli;
 mod commands;
 mod core_dumps;
 mod failure;
 mod logging;
+mod output;
 mod signals;
 
 use std::process::ExitCode;
@@ -25,7 +24,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(&cli) {
+    let written = || match output::failure() {
+        None => Ok(()),
+        Some(reason) => Err(Failure::running(anyhow::anyhow!("the result could not be written: {reason}"))),
+    };
+    match run(&cli).and_then(|()| written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print();

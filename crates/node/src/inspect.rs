@@ -10,6 +10,7 @@ use cantle_proto::cantle::admin::v1::{NodeKey, PossibleOrphan};
 use cantle_store::{Access, NodeIdentity, NodeStore};
 use cantle_types::{ProtocolVersion, SystemClock};
 use cantle_vault::{Vault, VaultBackend};
+use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::{
@@ -112,7 +113,7 @@ fn nodes(config: &Config) -> impl Iterator<Item = (&NodeConfig, Option<ProtocolV
 }
 
 /// A node's store, and its keys in it.
-async fn open(
+pub(crate) async fn open(
     config: &NodeConfig,
     data_dir: &Path,
     access: Access,
@@ -145,9 +146,35 @@ async fn inspect(
     Ok(keys?)
 }
 
-/// The same as a list.
-pub(crate) fn managed(config: &Config) -> Vec<(&NodeConfig, Option<ProtocolVersion>)> {
-    nodes(config).collect()
+/// A configuration that does not have the one node that is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the configuration has {found} nodes named {name}; it has {known}")]
+pub struct UnknownNode {
+    /// What was asked for.
+    pub name: String,
+    /// How many there are of that name.
+    pub found: usize,
+    /// The nodes that there are.
+    pub known: String,
+}
+
+/// The node of a name, with the protocol version of one that manages its own topology.
+pub(crate) fn named<'a>(
+    config: &'a Config,
+    name: &str,
+) -> Result<(&'a NodeConfig, Option<ProtocolVersion>), UnknownNode> {
+    let mut found: Vec<_> = nodes(config).filter(|(node, _)| node.name.as_str() == name).collect();
+    match (found.pop(), found.len()) {
+        (Some(only), 0) => Ok(only),
+        (last, more) => Err(UnknownNode {
+            name: name.to_owned(),
+            found: more + usize::from(last.is_some()),
+            known: nodes(config)
+                .map(|(node, _)| storage::identity(node).to_string())
+                .collect::<Vec<_>>()
+                .join(", "),
+        }),
+    }
 }
 
 /// What a node that does not run knows of its topology.

@@ -6,6 +6,7 @@
 //! them down releases both.
 
 mod authorization;
+mod backup;
 mod base;
 mod connected;
 mod doctor;
@@ -39,6 +40,7 @@ mod storage;
 mod stored_keys;
 mod tls;
 
+pub use backup::{BackedUp, BackupError, RestoreOptions, Restored, back_up, restore};
 pub use cantle_admin_api::{
     ComponentHealth, Diagnostics, DumpFile, LastError, ListKeysError, LogLevel, NodeHealth, PingEvent,
     PingFeed, PingState,

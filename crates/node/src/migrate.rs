@@ -24,7 +24,7 @@ use cantle_vault::{KeyRole, PlannedKey, Vault, VaultBackend, VaultOptions};
 use futures::future::try_join_all;
 
 use crate::base::vault_options;
-use crate::inspect::{managed, topology_of};
+use crate::inspect::{named, topology_of};
 use crate::kms::{self, NodeKms};
 use crate::storage::{self, OpenStore};
 pub use cantle_vault::{ImportStep, KeyArchive, KeyMove};
@@ -98,7 +98,7 @@ impl ToKms {
         credentials: Option<StaticCredentials>,
         work: ToKmsWork<'_>,
     ) -> Result<OpenedToKms, MigrateError> {
-        let (config, version) = find(config, name)?;
+        let (config, version) = named(config, name)?;
         let node = storage::identity(config);
         let (Provider::Kms, Some(section)) = (config.crypto.provider, &config.crypto.kms) else {
             return Err(MigrateError::Configuration { node, configured: "jce", wanted: "kms" });
@@ -294,7 +294,7 @@ impl FromKms {
     /// # Errors
     /// [`MigrateError`]; nothing has changed.
     pub async fn open(config: &Config, name: &str, data_dir: &Path) -> Result<Option<Self>, MigrateError> {
-        let (config, _) = find(config, name)?;
+        let (config, _) = named(config, name)?;
         let node = storage::identity(config);
         if config.crypto.provider != Provider::Jce {
             return Err(MigrateError::Configuration { node, configured: "kms", wanted: "jce" });
@@ -366,26 +366,6 @@ impl FromKms {
     /// Lets another process have the database.
     pub async fn close(self) {
         self.store.close().await;
-    }
-}
-
-fn find<'a>(
-    config: &'a Config,
-    name: &str,
-) -> Result<(&'a NodeConfig, Option<ProtocolVersion>), MigrateError> {
-    let nodes = managed(config);
-    let found: Vec<_> = nodes.iter().filter(|(node, _)| node.name.as_str() == name).collect();
-    match found.as_slice() {
-        [one] => Ok(**one),
-        found => Err(MigrateError::UnknownNode {
-            name: name.to_owned(),
-            found: found.len(),
-            known: nodes
-                .iter()
-                .map(|(node, _)| storage::identity(node).to_string())
-                .collect::<Vec<_>>()
-                .join(", "),
-        }),
     }
 }
 

@@ -24,7 +24,7 @@ use cantle_types::{
 };
 use cantle_vault::DetachedKmsKey;
 
-use crate::inspect::managed;
+use crate::inspect::named;
 use crate::kms;
 use crate::migrate::read_export;
 pub use error::OfflineError;
@@ -320,17 +320,8 @@ impl OfflineKey {
 }
 
 fn kms_of<'a>(config: &'a Config, name: &str) -> Result<&'a KmsConfig, OfflineError> {
-    let nodes = managed(config);
-    let named = nodes.iter().map(|(node, _)| node).find(|node| node.name.as_str() == name);
-    let problem = match named {
-        Some(node) => match &node.crypto.kms {
-            Some(kms) => return Ok(kms),
-            None => format!("the node {name} has no crypto.kms in this configuration"),
-        },
-        None => {
-            let known: Vec<_> = nodes.iter().map(|(node, _)| node.name.as_str()).collect();
-            format!("the configuration has no node named {name}; it has {}", known.join(", "))
-        }
-    };
-    Err(OfflineError::Kms { problem })
+    let (node, _) = named(config, name).map_err(|error| OfflineError::Kms { problem: error.to_string() })?;
+    node.crypto.kms.as_ref().ok_or_else(|| OfflineError::Kms {
+        problem: format!("the node {name} has no crypto.kms in this configuration"),
+    })
 }

@@ -26,11 +26,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(crate) struct OpenStore {
     pub(crate) store: Arc<dyn NodeStore>,
-    database: Database,
+    pub(crate) database: Database,
 }
 
+/// The database itself.
 #[derive(Clone, Debug)]
-enum Database {
+pub(crate) enum Database {
     Sqlite(SqliteStore),
     Postgres(PostgresStore),
 }

@@ -1,5 +1,7 @@
 //! The sequencer: what its public API and the members in its own process call.
 
+mod sharing;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -323,25 +325,6 @@ impl Sequencer {
         Ok(Subscription::new(reader, session, Arc::clone(&inner.store), Arc::clone(&inner.options)))
     }
 
-    /// As [`Sequencer::subscribe`]; where another sequencer writes, a member may come from there and know more of it than
-    /// this one has read.
-    ///
-    /// # Errors
-    /// As [`Sequencer::subscribe`], or when the store fails.
-    pub async fn subscribe_again(&self, member: &Member, from: i64) -> Result<Subscription, SubscriptionEnd> {
-        let inner = &self.0;
-        match self.subscribe(member, from) {
-            Err(SubscriptionEnd::Beyond { .. }) if !inner.leads() => {}
-            opened => return opened,
-        }
-        let members = inner.store.sequencer_members().await;
-        let members = members.map_err(|error| SubscriptionEnd::Store(Arc::new(error)))?;
-        if let Some(known) = members.into_iter().find(|known| known.member == *member) {
-            inner.feeds.raise(member, known.number, known.next_counter);
-        }
-        self.subscribe(member, from)
-    }
-
     /// Notes up to when a member has done with its events.
     ///
     /// # Errors
@@ -375,16 +358,10 @@ impl Sequencer {
     /// # Errors
     /// [`BootstrapError::Begun`] if the domain is initialized: from then on its manager alone changes it.
     pub async fn bootstrap(&self, transactions: &[SignedTopologyTransaction]) -> Result<(), BootstrapError> {
-        if let Some(group) = self.0.group.as_deref().filter(|_| !self.0.leads()) {
-            let forwarded = Forwarded {
-                kind: ForwardedKind::Topology,
-                caller: self.0.manager.member().clone(),
-                content: forwarding::topology_bytes(transactions),
-                traceparent: None,
-            };
-            return forwarding::bootstrapped(&forwarding::hand_over(group, &forwarded).await);
+        match self.0.bootstrap_there(transactions).await {
+            Some(answered) => answered,
+            None => self.0.bootstrap(transactions, None).await,
         }
-        self.0.bootstrap(transactions, None).await
     }
 
     /// Who is subscribed.
@@ -448,37 +425,6 @@ impl Sequencer {
 }
 
 impl Inner {
-    /// Whether this sequencer writes.
-    pub(crate) fn leads(&self) -> bool {
-        self.line.has_order()
-    }
-
-    /// Sequences a submission, or forwards it where another sequencer writes.
-    async fn here_or_there(
-        &self,
-        here: impl Future<Output = Result<Stored, SubmitError>>,
-        forwarded: impl FnOnce() -> Forwarded,
-    ) -> Result<(), SubmitError> {
-        let Some(group) = &self.group else { return here.await.map(drop) };
-        if self.leads() {
-            match here.await {
-                // It has just ceased to write, and has not sequenced this.
-                Err(SubmitError::Refused(refusal))
-                    if refusal.reason == RefusalReason::Unavailable && !self.leads() => {}
-                answered => return answered.map(drop),
-            }
-        }
-        if self.stop.is_cancelled() {
-            return Err(refuse(RefusalReason::ShuttingDown, "The sequencer is shutting down").into());
-        }
-        let forwarded = forwarded();
-        let _place = self
-            .in_flight
-            .enter(&forwarded.caller, forwarded.content.len())
-            .ok_or_else(|| refuse(RefusalReason::Overloaded, "Too many submissions are being sequenced"))?;
-        forwarding::submitted(forwarding::hand_over(&**group, &forwarded).await)
-    }
-
     /// Takes a signed submission.
     pub(crate) async fn submit(
         &self,
@@ -530,21 +476,6 @@ impl Inner {
             Ok(Ok(_)) => Ok(()),
             _ => Err(BootstrapError::Lost),
         }
-    }
-
-    /// The latest time, and the number of a member that has events.
-    async fn counted(&self, member: &Member) -> Result<Option<(CantonTimestamp, MemberNumber)>, StoreError> {
-        let known = self.line.with_order(|order, _| (order.latest(), order.number(member)));
-        if let Some((latest, number)) = known {
-            return Ok(number.map(|number| (latest, number)));
-        }
-        if self.group.is_none() {
-            return Ok(None);
-        }
-        let latest = self.store.sequencer_latest().await?.map(CantonTimestamp::from);
-        let members = self.store.sequencer_members().await?;
-        let number = members.into_iter().find(|known| known.member == *member).map(|known| known.number);
-        Ok(latest.zip(number))
     }
 
     fn now(&self) -> CantonTimestamp {

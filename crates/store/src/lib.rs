@@ -43,7 +43,7 @@ pub use sequencer::{
     SequencerStore,
 };
 pub use settings::{NodeIdentity, NodeKind, NodeStore, SettingsStore};
-pub use sqlite::{SqliteLocation, SqliteOptions, SqliteStore};
+pub use sqlite::{BackupError, SqliteLocation, SqliteOptions, SqliteStore};
 pub use topology::{
     NewTopologyTransaction, SequencedTopology, StoredTopologyTransaction, TimeQuery, TopologyOp,
     TopologyQuery, TopologyStore, TopologyStoreId,

@@ -6,6 +6,7 @@
 //! by its user alone, because private keys of provider jce lie in it.
 //! Source: <https://www.sqlite.org/wal.html>.
 
+mod backup;
 mod error;
 mod lock;
 mod schema;
@@ -22,6 +23,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, Transaction};
 
+pub use self::backup::BackupError;
 use self::lock::FileLock;
 use crate::sql::{Columns, SqlStore, SqlWrite, Statement};
 use crate::{Access, BackendError, Erasure, MigrateOnStart, NodeIdentity, OpenError, StoreError};

@@ -5,27 +5,28 @@ use cantle_config::{Config, LoadOptions, Loaded, Secrets, resolved_json};
 use crate::{
     cli::{Check, Global},
     failure::Failure,
+    output::{say, tell},
 };
 
 pub(crate) fn run(check: &Check, global: &Global) -> Result<(), Failure> {
     if check.resolved {
         let secrets = if check.show_secrets { Secrets::Show } else { Secrets::Redact };
         let document = load_options(global).resolve().map_err(|errors| Failure::Usage(errors.to_string()))?;
-        println!("{}", resolved_json(&document, secrets));
+        say!("{}", resolved_json(&document, secrets));
         return Ok(());
     }
     let config = load(global)?;
     for warning in &config.warnings {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     for ignored in &config.ignored {
-        eprintln!("{ignored}");
+        tell!("{ignored}");
     }
     for gap in &config.gaps {
-        eprintln!("warning: {}: {}: {} is not available yet; {}", gap.origin, gap.path, gap.what, gap.remedy);
+        tell!("warning: {}: {}: {} is not available yet; {}", gap.origin, gap.path, gap.what, gap.remedy);
     }
     let nodes = config.nodes().count();
-    eprintln!("the configuration is valid: {nodes} node{}", if nodes == 1 { "" } else { "s" });
+    tell!("the configuration is valid: {nodes} node{}", if nodes == 1 { "" } else { "s" });
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use crate::{
     },
     failure::Failure,
     logging::LevelControl,
+    output::say,
 };
 
 pub(crate) async fn run(global: &Global, level: LevelControl) -> Result<(), Failure> {
@@ -43,20 +44,20 @@ async fn show(playground: &Playground, global: &Global) -> Result<(), Failure> {
     let kms = playground.kms.keys();
     let requests = price::by_operation(&counts, |arn| kms.key(arn).map(|key| key.spec.to_owned()));
     if global.json {
-        println!("{}", document(&nodes, ping_ms, &requests)?);
+        say!("{}", document(&nodes, ping_ms, &requests)?);
         return Ok(());
     }
     for (handle, keys) in &nodes {
-        println!("{} {}", handle.node, uid(handle)?);
-        println!("{}\n", keys::table(keys));
+        say!("{} {}", handle.node, uid(handle)?);
+        say!("{}\n", keys::table(keys));
     }
-    println!("participant1 pinged participant2 in {ping_ms} ms\n");
-    println!("{}", price::table(&requests));
-    println!(
+    say!("participant1 pinged participant2 in {ping_ms} ms\n");
+    say!("{}", price::table(&requests));
+    say!(
         "price at AWS: {:.6} USD for these requests, and 1 USD a month for each key\n",
         price::sum(&requests)
     );
-    println!("demo ok");
+    say!("demo ok");
     Ok(())
 }
 

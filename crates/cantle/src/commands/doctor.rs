@@ -7,6 +7,7 @@ use crate::{
     cli::{Doctor, Global},
     commands::check,
     failure::Failure,
+    output::say,
 };
 
 pub(crate) async fn run(doctor: &Doctor, global: &Global) -> Result<(), Failure> {
@@ -19,10 +20,10 @@ pub(crate) async fn run(doctor: &Doctor, global: &Global) -> Result<(), Failure>
     let options = DoctorOptions { trial_key, migration: doctor.migration, ..DoctorOptions::default() };
     let findings = examine(&config, &global.data_dir(), &options).await;
     if global.json {
-        println!("{}", document(&findings));
+        say!("{}", document(&findings));
     } else {
         for finding in &findings {
-            println!("{finding}");
+            say!("{finding}");
         }
     }
     match findings.iter().filter(|finding| finding.severity == Severity::Fail).count() {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use cantle_config::{ClientAuth, Config, NodeConfig, PublicApiConfig, TlsServerConfig};
 
-use crate::{cli::Global, commands::check, failure::Failure};
+use crate::{cli::Global, commands::check, failure::Failure, output::say};
 
 /// A file to write.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(crate) fn remote_config(folder: &Path, global: &Global) -> Result<(), Failur
                 anyhow::Error::from(error).context(format!("{} cannot be written", path.display())),
             )
         })?;
-        println!("{}", path.display());
+        say!("{}", path.display());
     }
     Ok(())
 }

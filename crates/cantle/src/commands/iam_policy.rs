@@ -12,6 +12,7 @@ use crate::{
     cli::{Global, IamPolicy, PolicyFormat},
     commands::check,
     failure::Failure,
+    output::{say, tell},
 };
 
 pub(crate) async fn run(policy: &IamPolicy, global: &Global) -> Result<(), Failure> {
@@ -32,12 +33,12 @@ pub(crate) async fn run(policy: &IamPolicy, global: &Global) -> Result<(), Failu
     };
     let found = iam_policy(&config, &global.data_dir(), &options).await.map_err(Failure::usage)?;
     for note in &found.notes {
-        eprintln!("note: {note}");
+        tell!("note: {note}");
     }
     match policy.format {
-        PolicyFormat::Json => println!("{:#}", document(&found.statements)),
+        PolicyFormat::Json => say!("{:#}", document(&found.statements)),
         PolicyFormat::Terraform => {
-            print!("{}", terraform::render(&found.statements, policy.role.as_deref()));
+            say!("{}", terraform::render(&found.statements, policy.role.as_deref()).trim_end());
         }
     }
     Ok(())

@@ -13,6 +13,7 @@ use crate::{
     cli::{Global, Keys, Remote},
     commands::{check, remote},
     failure::Failure,
+    output::say,
 };
 
 /// A key and the node it belongs to.
@@ -38,9 +39,9 @@ pub(crate) async fn run(arguments: &Keys, global: &Global) -> Result<(), Failure
     let keys = if remote.remote.is_empty() { of_config(global).await? } else { of_remote(remote).await? };
     if global.json {
         let keys: Vec<Value> = keys.iter().map(json).collect();
-        println!("{}", Value::Array(keys));
+        say!("{}", Value::Array(keys));
     } else {
-        println!("{}", table(&keys));
+        say!("{}", table(&keys));
     }
     Ok(())
 }

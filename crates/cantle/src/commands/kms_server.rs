@@ -5,13 +5,14 @@ use cantle_kms_server::{Authentication, Credentials, RateLimits, Server, ServerO
 use crate::{
     cli::{KmsServer, RateLimits as Limits},
     failure::Failure,
+    output::tell,
     signals::Stop,
 };
 
 pub(crate) async fn run(arguments: &KmsServer) -> Result<(), Failure> {
     let mut stop = Stop::listen().map_err(Failure::running)?;
     let server = Server::start(options(arguments)?).await.map_err(failure)?;
-    eprintln!("ready: kms-server {}", server.endpoint());
+    tell!("ready: kms-server {}", server.endpoint());
     stop.requested().await;
     server.shutdown().await;
     Ok(())

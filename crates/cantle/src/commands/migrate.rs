@@ -14,6 +14,7 @@ use crate::{
     cli::{FromKms as FromKmsArguments, Global, Migrate, MigrateTo, ToKms as ToKmsArguments},
     commands::{check, confirm::confirmed, passphrase},
     failure::Failure,
+    output::{say, tell},
 };
 
 pub(crate) async fn run(migrate: &Migrate, global: &Global) -> Result<(), Failure> {
@@ -31,9 +32,9 @@ async fn dry_run(arguments: &ToKmsArguments, global: &Global) -> Result<(), Fail
     let OpenedToKms::ToMove(node) = opened.map_err(failed)? else { return already(&arguments.node, &[]) };
     let plan = report::Plan::of(&node);
     if global.json {
-        println!("{}", plan.json());
+        say!("{}", plan.json());
     } else {
-        println!("{plan}");
+        say!("{plan}");
     }
     let checked = node.check();
     node.close().await;
@@ -72,7 +73,7 @@ async fn to_kms(arguments: &ToKmsArguments, global: &Global) -> Result<(), Failu
     };
     let text: Result<String, MigrateError> = done.await;
     node.close().await;
-    println!("{}", text.map_err(failed)?);
+    say!("{}", text.map_err(failed)?);
     Ok(())
 }
 
@@ -94,12 +95,12 @@ async fn export_and_import(
             Ok(exported) => exported.map_err(|error| *error)?,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
-        eprintln!("exported: {} ({exported}), opened and compared", export.display());
+        tell!("exported: {} ({exported}), opened and compared", export.display());
         Ok::<Exported, MigrateError>(exported)
     };
     let importing = async {
         node.import(&|key, step, kms_key| {
-            eprintln!("{step}: {} {} KMS key {kms_key}", report::shown(&key.name), key.fingerprint);
+            tell!("{step}: {} {} KMS key {kms_key}", report::shown(&key.name), key.fingerprint);
         })
         .await
     };
@@ -117,7 +118,7 @@ async fn from_kms(arguments: &FromKmsArguments, global: &Global) -> Result<(), F
     let archive = read_export(export, &passphrase).map_err(failed)?;
     let opened = FromKms::open(&config, &arguments.node, &global.data_dir()).await.map_err(failed)?;
     let Some(node) = opened else {
-        println!("{}: its keys are in its database already; nothing was changed", arguments.node);
+        say!("{}: its keys are in its database already; nothing was changed", arguments.node);
         return Ok(());
     };
     let done = async {
@@ -134,20 +135,20 @@ async fn from_kms(arguments: &FromKmsArguments, global: &Global) -> Result<(), F
     let done: Result<_, MigrateError> = done.await;
     let text = done.map(|restored| report::restored(&node, restored));
     node.close().await;
-    println!("{}", text.map_err(failed)?);
+    say!("{}", text.map_err(failed)?);
     Ok(())
 }
 
 fn already(node: &str, rotated: &[RotatedKey]) -> Result<(), Failure> {
-    println!("{node}: its keys are in the KMS already; nothing that moved there is left in its database");
-    print!("{}", report::rotations(node, rotated));
+    say!("{node}: its keys are in the KMS already; nothing that moved there is left in its database");
+    say!("{}", report::rotations(node, rotated).trim_end());
     Ok(())
 }
 
 /// Whether to go on: said beforehand, or asked on a terminal.
 fn failed(error: MigrateError) -> Failure {
     match error {
-        MigrateError::UnknownNode { .. } | MigrateError::Configuration { .. } => Failure::usage(error),
+        MigrateError::UnknownNode(_) | MigrateError::Configuration { .. } => Failure::usage(error),
         error => Failure::running(error),
     }
 }

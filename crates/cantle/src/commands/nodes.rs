@@ -12,6 +12,7 @@ use crate::{
     cli::Global,
     failure::Failure,
     logging::{self, LevelControl, Recent},
+    output::tell,
 };
 
 /// Starts the configured nodes, says on stderr what happens, and waits until each is ready or waits for the operator.
@@ -31,7 +32,7 @@ pub(crate) async fn start(loaded: &Loaded, global: &Global, level: LevelControl)
     let diagnostics = Process { recent: level.recent.clone(), resolved };
     let mut options = NodesOptions::new(global.data_dir(), Arc::new(Level(level)));
     options.diagnostics = Arc::new(diagnostics);
-    options.events = Arc::new(|event| eprintln!("{event}"));
+    options.events = Arc::new(|event| tell!("{event}"));
     Nodes::start(config, options).await.map_err(Failure::running)
 }
 

@@ -32,6 +32,7 @@ use crate::{
     },
     failure::Failure,
     logging::LevelControl,
+    output::tell,
     signals::Stop,
 };
 
@@ -88,7 +89,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let mut stop = Stop::listen().map_err(Failure::running)?;
     if !global.config.is_empty() || !global.overrides.is_empty() {
-        eprintln!("note: this runs a configuration of its own; -c and -C have no effect");
+        tell!("note: this runs a configuration of its own; -c and -C have no effect");
     }
     // Not cut off by a signal: it is short, and what has begun must be ended in order.
     let playground = Playground::start(global, level, observer).await?;

@@ -16,6 +16,7 @@ use crate::{
     commands::playground::{self, Playground, uid},
     failure::Failure,
     logging::LevelControl,
+    output::{say, tell},
 };
 
 /// The remote console's configuration, in the sandbox's folder.
@@ -31,7 +32,7 @@ pub(crate) async fn run(arguments: &Sandbox, global: &Global, level: LevelContro
         let printed = print(playground, &page, global);
         if printed.is_ok() {
             stop.requested().await;
-            eprintln!("stopping");
+            tell!("stopping");
         }
         page.stop().await;
         printed
@@ -46,24 +47,21 @@ fn print(playground: &Playground, page: &Page, global: &Global) -> Result<(), Fa
     let file = playground.folder.path().join(REMOTE);
     fs::write(&file, &remote).map_err(Failure::running)?;
     if global.json {
-        println!("{}", document(page.url(), &kms, &handles, &remote, &file)?);
+        say!("{}", document(page.url(), &kms, &handles, &remote, &file)?);
         return Ok(());
     }
-    println!("page {}", page.url());
-    println!("kms-server {kms}");
+    say!("page {}", page.url());
+    say!("kms-server {kms}");
     for handle in &handles {
         let public = handle.public_address.map(|address| format!(", public-api {address}"));
-        println!("{}: admin-api {}{}", handle.node, handle.admin_address, public.unwrap_or_default());
+        say!("{}: admin-api {}{}", handle.node, handle.admin_address, public.unwrap_or_default());
     }
-    println!(
-        "\n# a configuration for consoles elsewhere; until the sandbox stops it is in {}",
-        file.display()
-    );
-    println!("{remote}");
+    say!("\n# a configuration for consoles elsewhere; until the sandbox stops it is in {}", file.display());
+    say!("{remote}");
     // As it can be pasted: whoever runs it from a checkout has no `cantle` on the path.
     let cantle = std::env::current_exe().map_err(Failure::running)?;
-    println!("in another terminal: {} console -c {}", cantle.display(), file.display());
-    println!("sandbox is up; Ctrl-C stops it and removes everything");
+    say!("in another terminal: {} console -c {}", cantle.display(), file.display());
+    say!("sandbox is up; Ctrl-C stops it and removes everything");
     Ok(())
 }
 

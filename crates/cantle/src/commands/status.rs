@@ -10,6 +10,7 @@ use crate::{
     cli::{Global, Remote},
     commands::remote::{self, Target},
     failure::Failure,
+    output::say,
 };
 
 pub(crate) async fn run(arguments: &Remote, global: &Global) -> Result<(), Failure> {
@@ -18,21 +19,21 @@ pub(crate) async fn run(arguments: &Remote, global: &Global) -> Result<(), Failu
         statuses.push(status(&target).await?);
     }
     if global.json {
-        println!("{}", Value::Array(statuses));
+        say!("{}", Value::Array(statuses));
         return Ok(());
     }
     for status in statuses {
         let text = |field: &str| status[field].as_str().unwrap_or_default().to_owned();
-        println!("{} {} at {}", text("kind"), text("name"), text("address"));
-        println!("  identity: {}", status["uid"].as_str().unwrap_or("none yet"));
+        say!("{} {} at {}", text("kind"), text("name"), text("address"));
+        say!("  identity: {}", status["uid"].as_str().unwrap_or("none yet"));
         if let Some(uptime) = status["uptime_seconds"].as_i64() {
-            println!("  up for {uptime} s");
+            say!("  up for {uptime} s");
         }
         for component in status["components"].as_array().into_iter().flatten() {
             let trouble = component["trouble"].as_str().unwrap_or("ok");
-            println!("  {}: {trouble}", component["name"].as_str().unwrap_or_default());
+            say!("  {}: {trouble}", component["name"].as_str().unwrap_or_default());
         }
-        println!("  keys: {}", status["keys"]);
+        say!("  keys: {}", status["keys"]);
     }
     Ok(())
 }

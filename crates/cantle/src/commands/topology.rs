@@ -15,6 +15,7 @@ use crate::{
         topology::{Assemble, Into, Sign, Topology, TopologyStep, What},
     },
     failure::Failure,
+    output::say,
 };
 
 pub(crate) async fn run(topology: &Topology, global: &Global) -> Result<(), Failure> {
@@ -33,7 +34,7 @@ fn prepare(what: &What) -> Result<(), Failure> {
     if let Some(message_out) = message_out {
         write_new(message_out, &prepared.message()).map_err(Failure::running)?;
     }
-    println!("{}\nprepared: {}", prepared.words(), out.display());
+    say!("{}\nprepared: {}", prepared.words(), out.display());
     Ok(())
 }
 
@@ -92,7 +93,7 @@ fn signing_key(path: &Path) -> Result<SigningPublicKey, OfflineError> {
 }
 
 fn show(path: &Path) -> Result<(), Failure> {
-    println!("{}", Prepared::read(path).map_err(Failure::running)?.words());
+    say!("{}", Prepared::read(path).map_err(Failure::running)?.words());
     Ok(())
 }
 
@@ -100,12 +101,10 @@ async fn sign(arguments: &Sign, global: &Global) -> Result<(), Failure> {
     let transaction = Prepared::read(&arguments.transaction).map_err(Failure::running)?;
     let key = key(arguments, &transaction, global).await?;
     let public = key.public();
-    println!("{}", transaction.words());
-    println!("with key: {} ({})", public.fingerprint(), public.scheme().name());
+    say!("{}", transaction.words());
+    say!("with key: {} ({})", public.fingerprint(), public.scheme().name());
     if !transaction.is_of_namespace(public.fingerprint()) {
-        println!(
-            "          it is not the namespace's own: it must have a delegation where this is to be used"
-        );
+        say!("          it is not the namespace's own: it must have a delegation where this is to be used");
     }
     if !confirmed(arguments.yes, "sign this") {
         return Err(Failure::Usage("error: not signed: it was not confirmed".to_owned()));
@@ -115,7 +114,7 @@ async fn sign(arguments: &Sign, global: &Global) -> Result<(), Failure> {
     if let Some(key_out) = &arguments.key_out {
         write_new(key_out, &public.to_versioned_bytes()).map_err(Failure::running)?;
     }
-    println!("signed:   {}", arguments.out.display());
+    say!("signed:   {}", arguments.out.display());
     Ok(())
 }
 
@@ -147,8 +146,8 @@ fn assemble(arguments: &Assemble) -> Result<(), Failure> {
         Ok((transaction, key))
     };
     let (transaction, key) = signed().map_err(|error: OfflineError| Failure::running(error))?;
-    println!("{}\nsigned by {} ({})", transaction.words(), key.fingerprint(), key.scheme().name());
-    println!(
+    say!("{}\nsigned by {} ({})", transaction.words(), key.fingerprint(), key.scheme().name());
+    say!(
         "assembled: {}; load it with NODE.topology.load_transaction(utils.read_byte_string_from_file(\"{}\"))",
         arguments.out.display(),
         arguments.out.display()

@@ -1,8 +1,14 @@
 //! The command line: exit statuses, what goes where, and the demo.
 
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+    time::Instant,
+};
+
 use serde_json::Value;
 
-use crate::support::{SIX, Workplace};
+use crate::support::{SIX, SOON, Workplace, free_port};
 
 #[test]
 fn check_accepts_the_documented_configuration_and_makes_nothing() {
@@ -153,4 +159,56 @@ fn remote_configurations_are_generated_and_can_be_read() {
     let finished = workplace.finish(&["generate", "remote-config", "-c", missing.to_str().unwrap()]);
     assert_eq!(finished.status.code(), Some(2));
     assert!(finished.stderr.contains("admin-api.port is not set"), "{}", finished.stderr);
+}
+
+/// A command whose reader has gone after the first line.
+fn first_line(command: &mut Command, of: impl FnOnce(&mut Child) -> Box<dyn Read>) -> (Child, String) {
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(of(&mut child)).read_line(&mut line).unwrap();
+    (child, line)
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_nothing() {
+    let workplace = Workplace::new(SIX);
+    let port = free_port();
+    let config = workplace.config(&format!("canton.participants.participant1.admin-api.port = {port}"));
+    let config = config.to_str().unwrap();
+
+    let mut daemon = workplace.cantle();
+    daemon.args(["daemon", "-c", config]).stderr(Stdio::piped());
+    let (mut daemon, _) = first_line(&mut daemon, |child| Box::new(child.stderr.take().unwrap()));
+    let until = Instant::now() + SOON;
+    let status = loop {
+        let status = workplace.finish(&["status", "-c", config]);
+        if status.status.success() && status.stdout.contains("participant1::") {
+            break status;
+        }
+        assert!(Instant::now() < until, "{}{}", status.stdout, status.stderr);
+    };
+    assert!(daemon.try_wait().unwrap().is_none(), "{}", status.stdout);
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+
+    let mut check = workplace.cantle();
+    check.args(["keys", "-c", config]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (check, line) = first_line(&mut check, |child| Box::new(child.stdout.take().unwrap()));
+    assert!(!line.is_empty());
+    let check = check.wait_with_output().unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let workplace = Workplace::new(SIX);
+    let config = workplace.config("");
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let mut check = workplace.cantle();
+    check.args(["iam-policy", "-c", config.to_str().unwrap()]).stdout(full).stderr(Stdio::piped());
+    let check = check.spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!(check.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&check.stderr);
+    assert!(told.contains("error: the result could not be written"), "{told}");
 }

@@ -10,20 +10,15 @@ use cantle_types::Fingerprint;
 use cantle_vault::{ArchiveError, GenerateError, MigrationError, SchemesError, VaultError};
 use thiserror::Error;
 
+use crate::inspect::UnknownNode;
+
 /// Why a migration did not happen. The node is as it was, unless the text says otherwise.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MigrateError {
     /// The configuration has no such node, or several.
-    #[error("MIGRATION_UNKNOWN_NODE: the configuration has {found} nodes named {name}; it has {known}")]
-    UnknownNode {
-        /// What was asked for.
-        name: String,
-        /// How many there are.
-        found: usize,
-        /// The nodes that there are.
-        known: String,
-    },
+    #[error("MIGRATION_UNKNOWN_NODE: {0}")]
+    UnknownNode(#[from] UnknownNode),
     /// The configuration is not the one that the node is to have afterwards.
     #[error(
         "MIGRATION_CONFIGURATION: {node} has crypto.provider = {configured} in this configuration; give the one that it is \

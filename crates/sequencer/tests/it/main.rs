@@ -10,6 +10,7 @@ mod delivery;
 mod events;
 mod hostile;
 mod hostile_wire;
+mod postgres;
 mod public_api;
 mod support;
 mod tls;

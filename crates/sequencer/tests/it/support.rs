@@ -15,8 +15,8 @@ use cantle_sequencer::{
 };
 use cantle_sequencing::{RefusalReason, SendRefusal};
 use cantle_store::{
-    Access, CryptoProvider, MigrateOnStart, NodeIdentity, NodeKind, SqliteLocation, SqliteOptions,
-    SqliteStore,
+    Access, CryptoProvider, MigrateOnStart, NodeIdentity, NodeKind, PostgresGroup, SequencerGroup,
+    SqliteLocation, SqliteOptions, SqliteStore,
 };
 use cantle_topology::{
     DomainParametersChange, DynamicDomainParameters, MediatorDomainState, NamespaceDelegation,
@@ -196,6 +196,15 @@ impl World {
 
     /// The sequencer over a store, without a topology unless the store has one.
     pub(crate) async fn open(&self, store: Arc<SqliteStore>) -> (Sequencer, cantle_crypto::SigningPublicKey) {
+        self.open_sharing(store, None).await
+    }
+
+    /// As [`World::open`], with the events in a database that it shares with others.
+    pub(crate) async fn open_sharing(
+        &self,
+        store: Arc<SqliteStore>,
+        shared: Option<PostgresGroup>,
+    ) -> (Sequencer, cantle_crypto::SigningPublicKey) {
         let options = VaultOptions::new(
             NodeIdentity { kind: NodeKind::Sequencer, name: node_name() },
             CryptoProvider::Jce,
@@ -206,13 +215,16 @@ impl World {
         let wanted = Initialization { domain: self.domain.clone(), parameters: parameters.clone() };
         let key = initialize(&*store, &vault, &node_name(), &wanted).await.unwrap();
         let setup = SequencerSetup {
-            group: None,
+            group: shared.clone().map(|shared| Arc::new(shared) as Arc<dyn SequencerGroup>),
             domain: self.domain.clone(),
             sequencer: self.sequencer_id(),
             parameters,
             agreement: None,
             vault,
-            store,
+            store: match shared {
+                Some(shared) => Arc::new(shared),
+                None => store,
+            },
             clock,
             options: self.options.clone(),
         };

@@ -44,22 +44,28 @@ impl FileLock {
     }
 }
 
-/// Makes folder and file where they are missing, for this user alone, and returns the one true path.
-pub(super) fn create_database_file(path: &Path) -> Result<PathBuf, OpenError> {
-    let folder = match path.parent() {
+fn at(path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::File { path, source }
+}
+
+/// Makes the folder of a file where it is missing, for this user alone.
+pub(super) fn create_folder(file: &Path) -> Result<&Path, OpenError> {
+    let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |source| OpenError::File { path, source }
     };
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(at(folder))?;
+    Ok(folder)
+}
 
+/// Makes folder and file where they are missing, for this user alone, and returns the one true path.
+pub(super) fn create_database_file(path: &Path) -> Result<PathBuf, OpenError> {
+    let folder = create_folder(path)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     private(&mut options);
@@ -82,7 +88,7 @@ pub(super) fn lock_path(database: &Path) -> PathBuf {
     name.into()
 }
 
-fn private(options: &mut OpenOptions) {
+pub(super) fn private(options: &mut OpenOptions) {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     #[cfg(not(unix))]

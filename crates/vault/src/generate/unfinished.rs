@@ -315,7 +315,7 @@ impl Inner {
     }
 
     /// Whether the node has the key, however it names it.
-    async fn stores(&self, key: &KmsKeyId) -> Result<bool, StoreError> {
+    pub(crate) async fn stores(&self, key: &KmsKeyId) -> Result<bool, StoreError> {
         let rows = self.store.kms_metadata_list().await?;
         let entries = self.store.private_key_list().await?;
         let names = rows.iter().flat_map(|row| [Some(row.kms_key_id.as_str()), row.kms_key_arn.as_deref()]);

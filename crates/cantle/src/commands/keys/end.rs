@@ -13,6 +13,7 @@ use crate::{
     cli::{Global, Remote},
     commands::remote,
     failure::Failure,
+    output::say,
 };
 
 /// Has the KMS delete a key after a waiting period.
@@ -28,7 +29,7 @@ pub(super) async fn schedule(
     let answer = keys.schedule_key_deletion(request).await;
     let answer = answer.map_err(|status| remote::failed(&address, &status))?.into_inner();
     if global.json {
-        println!(
+        say!(
             "{}",
             json!({
                 "fingerprint": fingerprint,
@@ -37,9 +38,10 @@ pub(super) async fn schedule(
             })
         );
     } else {
-        println!(
+        say!(
             "AWS KMS deletes key {} at {}; until then `cantle keys --cancel-deletion {fingerprint}` takes that back",
-            answer.kms_key_id, answer.deletes_at
+            answer.kms_key_id,
+            answer.deletes_at
         );
     }
     Ok(())
@@ -52,9 +54,9 @@ pub(super) async fn cancel(fingerprint: &str, remote: &Remote, global: &Global) 
     let answer = keys.cancel_key_deletion(request).await;
     let kms_key_id = answer.map_err(|status| remote::failed(&address, &status))?.into_inner().kms_key_id;
     if global.json {
-        println!("{}", json!({ "fingerprint": fingerprint, "kms_key_id": kms_key_id }));
+        say!("{}", json!({ "fingerprint": fingerprint, "kms_key_id": kms_key_id }));
     } else {
-        println!("key {kms_key_id} stays and is enabled");
+        say!("key {kms_key_id} stays and is enabled");
     }
     Ok(())
 }

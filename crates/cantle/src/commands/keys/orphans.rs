@@ -14,17 +14,18 @@ use crate::{
     cli::{Global, Remote},
     commands::remote,
     failure::Failure,
+    output::say,
 };
 
 /// Prints them.
 pub(super) async fn list(remote: &Remote, global: &Global) -> Result<(), Failure> {
     let orphans = if remote.remote.is_empty() { of_config(global).await? } else { of_remote(remote).await? };
     if global.json {
-        println!("{}", orphans.iter().map(|(node, orphan)| json(node, orphan)).collect::<Value>());
+        say!("{}", orphans.iter().map(|(node, orphan)| json(node, orphan)).collect::<Value>());
     } else if orphans.is_empty() {
-        println!("no KMS key is left without an owner, as far as the nodes know");
+        say!("no KMS key is left without an owner, as far as the nodes know");
     } else {
-        println!("{}", table(&orphans));
+        say!("{}", table(&orphans));
     }
     Ok(())
 }
@@ -39,7 +40,7 @@ pub(super) async fn forget(id: &str, remote: &Remote, global: &Global) -> Result
             Failure::Running(anyhow::Error::from(error).context(hint))
         })?;
         let node = forgotten.ok_or_else(unknown)?;
-        println!("{node} has forgotten {id}");
+        say!("{node} has forgotten {id}");
         return Ok(());
     }
     for target in remote::named(remote)? {
@@ -50,7 +51,7 @@ pub(super) async fn forget(id: &str, remote: &Remote, global: &Global) -> Result
         if listed.iter().any(|orphan| orphan.id == id) {
             let request = ForgetPossibleOrphanRequest { id: id.to_owned() };
             keys.forget_possible_orphan(request).await.map_err(|status| remote::failed(address, &status))?;
-            println!("the node at {address} has forgotten {id}");
+            say!("the node at {address} has forgotten {id}");
             return Ok(());
         }
     }

@@ -4,6 +4,8 @@ use std::{fmt::Display, time::Instant};
 
 use cantle_node::{NodeEvent, NodeState};
 
+use crate::output::tell;
+
 /// Says what happens.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
@@ -18,7 +20,7 @@ impl Progress {
 
     /// Writes a line.
     pub(super) fn say(&self, what: impl Display) {
-        eprintln!("{:5.1} s  {what}", self.since.elapsed().as_secs_f64());
+        tell!("{:5.1} s  {what}", self.since.elapsed().as_secs_f64());
     }
 
     /// Writes what is worth knowing of a node's event.
