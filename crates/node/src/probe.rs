@@ -60,7 +60,7 @@ impl Look {
 /// What is told after each look.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
-    /// Why the database cannot be read, in one line, or nothing; of the keys nothing is known then.
+    /// Why the database cannot be read or written to, in one line, or nothing; of the keys nothing is known then.
     pub(crate) storage: Option<String>,
     /// What is wrong with the keys together, in one line, or nothing.
     pub(crate) trouble: Option<String>,
@@ -87,6 +87,11 @@ pub(crate) async fn watch(
                 continue;
             }
         };
+        if let Err(failed) = vault.check_storage().await {
+            let storage = Some(format!("the database cannot be written to: {}", whole(&failed)));
+            report(Report { storage, trouble: None, keys: round.looks() });
+            continue;
+        }
         match vault.possible_orphans().await {
             Ok(orphans) => possible_orphans(node, orphans.len()),
             Err(failed) => tracing::warn!("{node}: the journal of creations cannot be read: {failed}"),

@@ -148,7 +148,7 @@ impl Reporter {
         self.condition(|condition| condition.keys = Some(trouble));
     }
 
-    /// Its database cannot be read, for the reason given; nothing: it can.
+    /// Its database cannot be read or written to, for the reason given; nothing: it can.
     pub(crate) fn storage(&self, trouble: Option<String>) {
         if trouble.is_some()
             || self.condition.lock().unwrap_or_else(PoisonError::into_inner).storage.is_some()

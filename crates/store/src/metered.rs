@@ -3,6 +3,8 @@
 //! A write is one transaction from its begin to its commit. What is measured goes to the process's recorder of the crate
 //! `metrics`; without one it goes nowhere. The names are those of docs/metrics.md; operations are the store's methods.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -17,13 +19,17 @@ use crate::{Erasure, NodeIdentity, PostgresGroup, PostgresStore, SqliteStore, St
 pub struct Metered<S> {
     inner: S,
     node: SharedString,
+    failing: Failing,
 }
+
+/// Whether the last write failed for want of the database.
+type Failing = Arc<AtomicBool>;
 
 impl SqliteStore {
     /// The same store, measured with the node's name.
     #[must_use]
     pub fn metered(self, node: &NodeIdentity) -> Metered<Self> {
-        Metered { inner: self, node: SharedString::from(node.name.to_string()) }
+        Metered { inner: self, node: SharedString::from(node.name.to_string()), failing: Failing::default() }
     }
 }
 
@@ -31,7 +37,7 @@ impl PostgresStore {
     /// The same store, measured with the node's name.
     #[must_use]
     pub fn metered(self, node: &NodeIdentity) -> Metered<Self> {
-        Metered { inner: self, node: SharedString::from(node.name.to_string()) }
+        Metered { inner: self, node: SharedString::from(node.name.to_string()), failing: Failing::default() }
     }
 }
 
@@ -39,7 +45,7 @@ impl PostgresGroup {
     /// The same store, measured with the node's name.
     #[must_use]
     pub fn metered(self, node: &NodeIdentity) -> Metered<Self> {
-        Metered { inner: self, node: SharedString::from(node.name.to_string()) }
+        Metered { inner: self, node: SharedString::from(node.name.to_string()), failing: Failing::default() }
     }
 }
 
@@ -88,6 +94,15 @@ impl Drop for Pending {
 pub(crate) struct MeteredWrite<W> {
     inner: W,
     pending: Pending,
+    failing: Failing,
+}
+
+/// Takes note of a write that failed for want of the database.
+fn note<T>(failing: &Failing, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    if matches!(result, Err(StoreError::Unavailable { .. })) {
+        failing.store(true, Ordering::Relaxed);
+    }
+    result
 }
 
 #[async_trait]
@@ -96,7 +111,8 @@ impl<S: SqlStore> SqlStore for Metered<S> {
 
     async fn begin(&self, operation: &'static str) -> Result<Self::Write, StoreError> {
         let pending = Pending::start(&self.node, operation);
-        Ok(MeteredWrite { inner: self.inner.begin(operation).await?, pending })
+        let inner = note(&self.failing, self.inner.begin(operation).await)?;
+        Ok(MeteredWrite { inner, pending, failing: Arc::clone(&self.failing) })
     }
 
     async fn read<T: Columns>(
@@ -116,21 +132,29 @@ impl<S: SqlStore> SqlStore for Metered<S> {
     async fn private_key_deleted(&self, fingerprint: &Fingerprint) {
         self.inner.private_key_deleted(fingerprint).await;
     }
+
+    fn write_failed(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
 }
 
 #[async_trait]
 impl<W: SqlWrite> SqlWrite for MeteredWrite<W> {
     async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
-        self.inner.execute(statement).await
+        note(&self.failing, self.inner.execute(statement).await)
     }
 
     async fn fetch<T: Columns>(&mut self, statement: Statement<'_>) -> Result<Vec<T>, StoreError> {
-        self.inner.fetch(statement).await
+        note(&self.failing, self.inner.fetch(statement).await)
     }
 
     async fn commit(self) -> Result<(), StoreError> {
-        let Self { inner, pending } = self;
-        pending.end(inner.commit().await)
+        let Self { inner, pending, failing } = self;
+        let committed = note(&failing, inner.commit().await);
+        if committed.is_ok() {
+            failing.store(false, Ordering::Relaxed);
+        }
+        pending.end(committed)
     }
 }
 
@@ -163,6 +187,32 @@ mod tests {
     #[tokio::test]
     async fn contract_holds_for_a_measured_store() {
         contract::run(|| async { Arc::new(open().await.metered(&node())) as Arc<dyn NodeStore> }).await;
+    }
+
+    #[tokio::test]
+    async fn a_write_that_failed_is_known_until_one_succeeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.db");
+        let options = SqliteOptions {
+            location: SqliteLocation::File(path.clone()),
+            node: node(),
+            migrate: MigrateOnStart::No,
+            access: Access::ReadWrite,
+        };
+        let plain = SqliteStore::open(options).await.unwrap();
+        let store = plain.clone().metered(&node());
+        assert!(!SettingsStore::write_failed(&store));
+        plain.set_query_only(true).await;
+        store.write_probe().await.unwrap_err();
+        store.uid_find().await.unwrap();
+        assert!(SettingsStore::write_failed(&store), "what is read says nothing");
+        plain.set_query_only(false).await;
+        let before = std::fs::metadata(folder.path().join("node.db-wal")).unwrap().len();
+        store.write_probe().await.unwrap();
+        assert!(!SettingsStore::write_failed(&store));
+        let after = std::fs::metadata(folder.path().join("node.db-wal")).unwrap().len();
+        assert!(after > before, "something was written");
+        plain.close().await;
     }
 
     #[test]

@@ -91,6 +91,12 @@ pub trait SettingsStore: Send + Sync {
     /// # Errors
     /// [`crate::Conflict::Uid`] if another one is recorded; it stays.
     async fn uid_insert(&self, uid: &UniqueIdentifier) -> Result<(), StoreError>;
+
+    /// Whether the last write failed because the database did not answer or has no room; a measured store alone knows.
+    fn write_failed(&self) -> bool;
+
+    /// A write that changes nothing: whether there could be one that does.
+    async fn write_probe(&self) -> Result<(), StoreError>;
 }
 
 /// Everything a node keeps, behind one object.

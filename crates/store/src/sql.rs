@@ -159,6 +159,11 @@ pub(crate) trait SqlStore: Send + Sync {
 
     /// Does what the database needs to forget the bytes of a deleted private key. The deletion stands either way.
     async fn private_key_deleted(&self, _fingerprint: &Fingerprint) {}
+
+    /// Whether the last write failed for want of the database; who does not measure does not know.
+    fn write_failed(&self) -> bool {
+        false
+    }
 }
 
 /// A transaction that writes; dropped without a commit it changes nothing.

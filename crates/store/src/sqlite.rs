@@ -145,6 +145,13 @@ impl SqliteStore {
         Self { inner: Arc::new(Inner { database, access, writer, readers, lock: Mutex::new(lock) }) }
     }
 
+    /// Whether the one connection that writes refuses to, as on a disk that became read-only.
+    #[cfg(test)]
+    pub(crate) async fn set_query_only(&self, refuses: bool) {
+        let sql = if refuses { "PRAGMA query_only = ON" } else { "PRAGMA query_only = OFF" };
+        sqlx::query(sql).execute(&self.inner.writer).await.expect("the pragma is known");
+    }
+
     async fn begin_write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         const BEGIN: &str = "BEGIN IMMEDIATE";
         let writer = &self.inner.writer;

@@ -149,6 +149,17 @@ impl Vault {
         Err(VaultError::PrivateKeyMissing { name: name.clone(), fingerprint: first })
     }
 
+    /// Whether the node's store takes writes. Asked only if the last one failed, with one that changes nothing.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn check_storage(&self) -> Result<(), VaultError> {
+        if self.inner.store.write_failed() {
+            self.inner.store.write_probe().await?;
+        }
+        Ok(())
+    }
+
     /// The public keys that pass a filter, this node's own and imported ones, oldest first.
     pub async fn public_keys(&self, filter: &KeyFilter) -> Result<Vec<StoredPublicKey>, VaultError> {
         let keys = self.inner.store.public_key_list().await?;

@@ -15,7 +15,7 @@ use crate::support::{SIX, SOON, Workplace, count_keys};
 const SIZES: [u32; 9] = [1, 60, 250, 700, 1000, 1200, 1500, 2000, 8000];
 
 /// `cantle daemon` whose files stay below a size. It lives with that: the signal that would end it is ignored.
-fn confined(workplace: &Workplace, blocks: u32, data: &Path, config: &Path) -> Process {
+fn confined(workplace: &Workplace, blocks: Option<u32>, data: &Path, config: &Path) -> Process {
     let cantle = workplace.cantle();
     let mut command = Command::new("sh");
     command.env_clear().current_dir(workplace.folder.path());
@@ -24,6 +24,7 @@ fn confined(workplace: &Workplace, blocks: u32, data: &Path, config: &Path) -> P
             command.env(name, value);
         }
     }
+    let blocks = blocks.map_or_else(|| "unlimited".to_owned(), |blocks| blocks.to_string());
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
     command.args(["-c", &script, "sh"]).arg(cantle.get_program()).args(cantle.get_args());
     command.arg("daemon").arg("-c").arg(config).arg("--data-dir").arg(data);
@@ -37,7 +38,7 @@ async fn a_disk_that_is_full_at_any_moment_costs_no_key() {
     let (mut refused, mut made, mut named) = (0, 0, 0);
     for blocks in SIZES {
         let data = workplace.path(&format!("data{blocks}"));
-        let mut full = confined(&workplace, blocks, &data, &config);
+        let mut full = confined(&workplace, Some(blocks), &data, &config);
         // It says that it is ready, or why it stops.
         if full.wait_for("ready: participant participant1", SOON).is_err() {
             let said = full.finish(SOON).unwrap();
@@ -85,4 +86,41 @@ async fn a_folder_that_may_not_be_written_to_is_named() {
         assert!(finished.stderr.contains(text), "no {text:?} in {}", finished.stderr);
     }
     assert_eq!(count_keys(&workplace.client("operator")).await, 0, "no key was made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_up_under_a_node_is_named_and_got_over_without_a_restart() {
+    let workplace = Workplace::new(SIX);
+    let config = workplace.config("");
+    let mut daemon = confined(&workplace, None, &workplace.path("data"), &config);
+    let listening = daemon.wait_for("listening: participant participant1 admin-api", SOON).unwrap();
+    daemon.wait_for("ready: participant participant1", SOON).unwrap();
+    let address: std::net::SocketAddr = listening.rsplit(' ').next().unwrap().parse().unwrap();
+    let remote = workplace.write(
+        "remote.conf",
+        &format!(
+            "canton.remote-participants.participant1.admin-api {{ address = 127.0.0.1, port = {} }}",
+            address.port()
+        ),
+    );
+    let generate = |name: &str| {
+        workplace.run(&remote, &format!("participant1.keys.secret.generate_signing_key(\"{name}\")"))
+    };
+    let pid = rustix::process::Pid::from_raw(i32::try_from(daemon.id()).unwrap());
+    let room = |bytes: Option<u64>| {
+        let limit = rustix::process::Rlimit { current: bytes, maximum: None };
+        rustix::process::prlimit(pid, rustix::process::Resource::Fsize, limit).unwrap();
+    };
+    room(Some(4096));
+    let refused = generate("first");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(refused.stderr.contains("DATABASE_UNAVAILABLE"), "{}", refused.stderr);
+    daemon.wait_for("the database cannot be written to", SOON).unwrap();
+    assert!(generate("second").stderr.contains("DATABASE_UNAVAILABLE"));
+    room(None);
+    daemon.wait_for("its database answers again", SOON).unwrap();
+    let made = generate("third");
+    assert!(made.status.success(), "{}", made.stderr);
+    assert_eq!(count_keys(&workplace.client("operator")).await, 4, "no key was made in vain");
+    daemon.terminate(SOON).unwrap();
 }

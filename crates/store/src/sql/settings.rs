@@ -37,6 +37,18 @@ impl<S: SqlStore> SettingsStore for S {
             _ => tx.commit().await,
         }
     }
+
+    fn write_failed(&self) -> bool {
+        SqlStore::write_failed(self)
+    }
+
+    async fn write_probe(&self) -> Result<(), StoreError> {
+        let mut tx = self.begin("write_probe").await?;
+        // There and back: SQLite writes no page whose content an update leaves as it is.
+        tx.execute(Statement::new("UPDATE node SET name = name || '.'")).await?;
+        tx.execute(Statement::new("UPDATE node SET name = substr(name, 1, length(name) - 1)")).await?;
+        tx.commit().await
+    }
 }
 
 /// Records the provider unless one is recorded; returns the recorded one.

@@ -228,11 +228,11 @@ async fn a_disk_that_becomes_read_only_refuses_writes_until_it_is_not() {
     let store = open(&folder.path().join("node.db")).await;
     let pairs = pairs(2);
     insert(&store, &pairs[0]).await.unwrap();
-    sqlx::query("PRAGMA query_only = ON").execute(&store.inner.writer).await.unwrap();
+    store.set_query_only(true).await;
     let error = insert(&store, &pairs[1]).await.unwrap_err();
     assert!(error.retryable(), "{error:?}");
     assert_eq!(store.private_key_list().await.unwrap().len(), 1);
-    sqlx::query("PRAGMA query_only = OFF").execute(&store.inner.writer).await.unwrap();
+    store.set_query_only(false).await;
     insert(&store, &pairs[1]).await.unwrap();
 }
 
