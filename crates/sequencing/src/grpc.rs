@@ -163,7 +163,7 @@ impl GrpcSequencer {
 
     /// Leaves an endpoint when it is told that the connection to it broke.
     fn leaving(&self, endpoint: &str) -> impl Fn(&ApiError) + Send + use<> {
-        let index = self.targets.iter().position(|target| target.uri().to_string() == endpoint);
+        let index = self.targets.iter().position(|target| *target.uri() == *endpoint);
         let (current, count) = (Arc::clone(&self.current), self.targets.len());
         move |error| {
             if let Some(index) = index.filter(|_| error.is_of_connection()) {
