@@ -26,6 +26,9 @@ use crate::transaction::{
 /// Events that wait to be worked through.
 const QUEUE: usize = 1024;
 
+/// How long is waited for a request of which nobody knows whether it was accepted.
+const LOST_AFTER: Duration = Duration::from_secs(3);
+
 /// How session keys are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionKeyCache {
@@ -54,9 +57,26 @@ pub(crate) enum SubmitError {
     /// It was not sequenced.
     #[error("the request was not sequenced: {0:?}")]
     NotSequenced(SendOutcome),
+    /// Nobody knows whether it was accepted, and it is not sequenced yet.
+    #[error(
+        "the connection to the sequencer was lost when the request was sent, and it was not sequenced within {LOST_AFTER:?}"
+    )]
+    Lost,
     /// The participant is not connected any more.
     #[error("the connection to the domain is gone")]
     Gone,
+}
+
+impl SubmitError {
+    /// Whether another request may be sequenced without anyone changing anything.
+    pub(crate) fn passes(&self) -> bool {
+        match self {
+            Self::Send(error) => error.retryable(),
+            Self::Lost => true,
+            Self::NotSequenced(outcome) => matches!(outcome, SendOutcome::TimedOut { .. }),
+            Self::Build(_) | Self::Gone => false,
+        }
+    }
 }
 
 /// A connection to a domain. Dropped, it ends.
@@ -102,6 +122,9 @@ impl Core {
     }
 
     /// Builds and sends a request, and waits until it is sequenced. Two signatures.
+    ///
+    /// One that is [lost](SubmitError::Lost) may be sequenced all the same. Whoever sends it again must be content with two:
+    /// a second ping of that id, or a second use of a contract, which is refused.
     pub(crate) async fn submit(
         &self,
         command: &Command,
@@ -112,20 +135,25 @@ impl Core {
         let built = self.builder.build(command, command_id, workflow_id, &topology).await?;
         let submitted = self.submissions.begin(built.root_hash);
         let submission = Submission::new(built.batch).as_request().not_after(built.max_sequencing_time);
-        let sent = self.client.send(submission).await;
-        let outcome = match sent {
-            Ok(pending) => pending.await,
+        match self.sequence(submission).await {
+            Ok(()) => Ok(submitted),
             Err(error) => {
                 self.submissions.forget(submitted.root_hash());
-                return Err(error.into());
+                Err(error)
             }
+        }
+    }
+
+    async fn sequence(&self, submission: Submission) -> Result<(), SubmitError> {
+        let pending = self.client.send(submission).await?;
+        let outcome = if pending.is_accepted() {
+            pending.await
+        } else {
+            tokio::time::timeout(LOST_AFTER, pending).await.map_err(|_| SubmitError::Lost)?
         };
         match outcome {
-            SendOutcome::Sequenced { .. } => Ok(submitted),
-            outcome => {
-                self.submissions.forget(submitted.root_hash());
-                Err(SubmitError::NotSequenced(outcome))
-            }
+            SendOutcome::Sequenced { .. } => Ok(()),
+            outcome => Err(SubmitError::NotSequenced(outcome)),
         }
     }
 }

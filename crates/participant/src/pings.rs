@@ -1,8 +1,8 @@
 //! Pings under way: who waits for which pong, and what this participant does when a contract of a ping appears.
 //!
 //! A responder answers every ping that names its party, as long as the contract is active; an initiator is done when it has
-//! seen the pong, and ends it. A step that fails is taken again while its contract can be used. A ping that does not succeed
-//! says how far it came.
+//! seen the pong, and ends it. A ping that the sequencer does not take just now is sent again while its time lasts; a step
+//! that fails later is taken again while its contract can be used. A ping that does not succeed says how far it came.
 //! Source: Canton 2.10's `PingService`.
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::domain::Core;
 use crate::ping::{Command, ContractState, PingContract};
-use crate::transaction::{Event, active};
+use crate::transaction::{Event, Submitted, active};
 
 /// Answers that are being made at once.
 const REACTIONS: usize = 256;
@@ -29,6 +29,8 @@ const REACTIONS: usize = 256;
 const REPEATS: u32 = 7;
 /// How long after the first time; twice as long after each.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// How long after a ping was not sent it is sent again; twice as long after each time, and not longer than [`FIRST_PAUSE`].
+const SHORT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a ping asks for.
 #[derive(Debug, Clone)]
@@ -222,8 +224,7 @@ impl Pings {
         let command = Command::Create(PingContract { id: id.clone(), initiator, state });
         let stage = Mutex::new(Stage::Submitting);
         let succeed = async {
-            let submitted = core.submit(&command, &id, workflow_id.as_deref()).await;
-            let submitted = submitted.map_err(|error| PingError::NotSent { reason: chain(&error) })?;
+            let submitted = self.hand_in(core, &command, &id, workflow_id.as_deref()).await?;
             reached(&stage, Stage::Sequenced(*submitted.root_hash()));
             let (outcome, trouble) = submitted.outcome().await.ok_or(PingError::Stopped)?;
             if let Some(mut reason) = outcome.rejection() {
@@ -243,13 +244,47 @@ impl Pings {
                 let stage = stage.into_inner().unwrap_or_else(PoisonError::into_inner);
                 let trouble = match stage {
                     Stage::Sequenced(root_hash) => core.submissions.trouble(&root_hash),
-                    Stage::Submitting => None,
-                    Stage::Confirmed => self.lock().get(&id).and_then(|pinged| pinged.trouble.clone()),
+                    Stage::Submitting | Stage::Confirmed => {
+                        self.lock().get(&id).and_then(|pinged| pinged.trouble.clone())
+                    }
                 };
                 let trouble = trouble.map(|trouble| format!(" Last trouble: {trouble}")).unwrap_or_default();
                 let stage = format!("{}{trouble}", stage.text(core, &responders));
                 Err(PingError::TimedOut { domain: domain.clone(), timeout, stage })
             }
+        }
+    }
+
+    /// Hands in the first transaction; again and again while the sequencer does not take it for a reason that passes.
+    async fn hand_in(
+        &self,
+        core: &Core,
+        command: &Command,
+        id: &str,
+        workflow_id: Option<&str>,
+    ) -> Result<Submitted, PingError> {
+        let note = |trouble| {
+            if let Some(pinged) = self.lock().get_mut(id) {
+                pinged.trouble = trouble;
+            }
+        };
+        let mut pause = SHORT_PAUSE;
+        loop {
+            let error = match core.submit(command, id, workflow_id).await {
+                Ok(submitted) => {
+                    note(None);
+                    return Ok(submitted);
+                }
+                Err(error) => error,
+            };
+            let reason = chain(&error);
+            if !error.passes() {
+                return Err(PingError::NotSent { reason });
+            }
+            tracing::info!(ping = id, "a ping is not sent yet: {reason}");
+            note(Some(reason));
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(FIRST_PAUSE);
         }
     }
 

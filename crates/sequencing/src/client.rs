@@ -253,7 +253,7 @@ impl SequencerClient {
             timestamp_of_signing_key,
         );
         inner.check_size(&request)?;
-        let Some(pending) = inner.pending.register(&message_id, max, &inner.time) else {
+        let Some(mut pending) = inner.pending.register(&message_id, max, &inner.time) else {
             return Err(ClientSendError::Duplicate { message_id });
         };
         match inner.hand_in(request, &trace).await {
@@ -263,6 +263,7 @@ impl SequencerClient {
                     error = %crate::error::chain(&source),
                     "nobody knows whether a submission was accepted; its event or its time will tell"
                 );
+                pending.is_accepted = false;
                 Ok(pending)
             }
             Err(error) => {

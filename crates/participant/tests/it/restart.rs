@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cantle_participant::PingError;
 use cantle_simulation::{Cluster, ClusterOptions, DEADLINE, in_time};
 use cantle_types::ProtocolVersion;
 
@@ -48,6 +49,21 @@ async fn participants_that_are_killed_over_and_over_go_on() {
     }
     for (from, to) in [(0, 1), (1, 0)] {
         cluster.must_ping(from, to).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ping_waits_for_a_sequencer_that_is_away() {
+    let mut cluster = Cluster::start(ClusterOptions::new(ProtocolVersion::V7)).await;
+    cluster.must_ping(0, 1).await;
+    cluster.crash_sequencer().await;
+    let pings = [0, 1].map(|from| cluster.ping(from, cluster.ping_of(1 - from, DEADLINE)));
+    // One that is given up in between, so that these were refused meanwhile.
+    let short = cluster.ping(0, cluster.ping_of(1, Duration::from_millis(500))).await.unwrap();
+    assert!(matches!(short, Err(PingError::TimedOut { .. })), "{short:?}");
+    cluster.restart_sequencer().await;
+    for ping in pings {
+        in_time("the end of the ping", ping).await.unwrap().expect("it is sent when the sequencer is back");
     }
 }
 

@@ -42,16 +42,24 @@ pub enum SendOutcome {
     Unknown,
 }
 
-/// An accepted submission; awaiting it gives its outcome.
+/// A submission that was accepted, or may have been; awaiting it gives its outcome.
 ///
 /// It must not be awaited inside of [`crate::EventHandler::handle`], which the outcome's event would have to wait for.
 #[derive(Debug)]
 pub struct PendingSend {
     message_id: MessageId,
     outcome: oneshot::Receiver<SendOutcome>,
+    pub(super) is_accepted: bool,
 }
 
 impl PendingSend {
+    /// Whether the sequencer said that it accepted the submission. Otherwise nobody knows, and the outcome of one that was
+    /// lost is known when its maximum sequencing time has passed.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.is_accepted
+    }
+
     /// What the sender calls the submission.
     #[must_use]
     pub fn message_id(&self) -> &MessageId {
@@ -105,7 +113,7 @@ impl PendingSends {
             state.by_id.insert(id.clone(), pending);
             state.by_time.insert((max_sequencing_time, id.clone()));
         }
-        Some(PendingSend { message_id: id.clone(), outcome: receiver })
+        Some(PendingSend { message_id: id.clone(), outcome: receiver, is_accepted: true })
     }
 
     /// Forgets a submission that was refused.

@@ -18,6 +18,7 @@ async fn a_submission_reaches_its_recipients_and_its_sender_a_receipt() {
     let (sender, receiver) = (world.start(&alice).await, world.start(&bob).await);
     sender.handler.received(1).await;
     let pending = sender.client.send(Submission::new(message("hello", &[bob.member()]))).await.unwrap();
+    assert!(pending.is_accepted());
     let id = pending.message_id().clone();
     let SendOutcome::Sequenced { timestamp, counter } = in_time("the receipt", pending).await else {
         panic!("it is sequenced")
@@ -73,6 +74,7 @@ async fn a_lost_answer_is_settled_by_the_receipt() {
     world.sequencer.fail(Call::Send, [Fault::AnswerLost]);
     let before = world.sequencer.submissions().len();
     let pending = running.client.send(Submission::new(message("x", &[alice.member()]))).await.unwrap();
+    assert!(!pending.is_accepted());
     assert!(matches!(in_time("the receipt", pending).await, SendOutcome::Sequenced { .. }));
     assert_eq!(world.sequencer.submissions().len(), before + 1, "it is sent once");
     running.stopped().await;
