@@ -12,9 +12,9 @@ use cantle_store::{Lead, MemberNumber, SequencerGroup, StoreError, TopologyStore
 use cantle_types::CantonTimestamp;
 use jiff::Timestamp;
 
+use crate::initialize::introduce;
 use crate::order::Order;
 use crate::pipeline::{SequencerHealth, Writer};
-use crate::sequencer::introduce;
 
 /// How long a follower relies on being told of news.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);

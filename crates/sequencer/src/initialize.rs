@@ -5,8 +5,10 @@
 
 use cantle_crypto::{PublicKey, SigningPublicKey};
 use cantle_protocol::{ParseError, StaticDomainParameters};
-use cantle_store::{BackendError, NodeStore, RoleSetting, StoreError};
-use cantle_types::{DomainId, KeyName, KeyPurpose, NodeName};
+use cantle_store::{
+    BackendError, MemberNumber, NewSequencerMember, NodeStore, RoleSetting, SequencerBatch, StoreError,
+};
+use cantle_types::{CantonTimestamp, DomainId, KeyName, KeyPurpose, Member, NodeName};
 use cantle_vault::{GenerateError, KeyRole, Vault, VaultError};
 
 /// Which domain a sequencer serves.
@@ -166,4 +168,31 @@ fn read_parameters(domain: &DomainId, value: &[u8]) -> Result<StaticDomainParame
 
 fn corrupt(row: &str, source: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Corrupt { table: "role_settings", row: row.to_owned(), source: BackendError::new(source) }
+}
+
+/// The domain manager is known from the beginning: it is whom newcomers write to.
+pub(crate) async fn introduce(
+    store: &dyn NodeStore,
+    domain: &DomainId,
+    manager: &Member,
+    now: CantonTimestamp,
+) -> Result<(), StoreError> {
+    let members = store.sequencer_members().await?;
+    if members.iter().any(|known| known.member == *manager) {
+        return Ok(());
+    }
+    let latest = store.sequencer_latest().await?.map(CantonTimestamp::from);
+    let time = latest.and_then(CantonTimestamp::successor).map_or(now, |next| next.max(now));
+    let number = members.iter().map(|member| member.number.0).max().map_or(0, |last| last + 1);
+    let registered = time.to_timestamp();
+    let new = NewSequencerMember { number: MemberNumber(number), member: manager.clone(), registered };
+    let batch = SequencerBatch {
+        domain: domain.clone(),
+        latest: registered,
+        members: vec![new],
+        events: Vec::new(),
+        topology: Vec::new(),
+        forwarded: Vec::new(),
+    };
+    store.sequencer_append(&batch).await
 }

@@ -1,21 +1,17 @@
 //! The sequencer: what its public API and the members in its own process call.
 
+mod intake;
 mod sharing;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cantle_crypto::{Signature, SigningPublicKey};
 use cantle_protocol::{
-    AcknowledgeRequest, Batch, CompressedBatch, DomainTopologyTransactionMessage, SignedContent,
-    StaticDomainParameters, SubmissionRequest, TraceContext,
+    AcknowledgeRequest, SignedContent, StaticDomainParameters, SubmissionRequest, TraceContext,
 };
-use cantle_sequencing::{Challenge, IssuedToken, RefusalReason, SendRefusal, ServiceAgreement};
-use cantle_store::{
-    Forwarded, ForwardedId, ForwardedKind, MemberNumber, NewSequencerMember, NodeStore, SequencerBatch,
-    SequencerGroup, StoreError,
-};
+use cantle_sequencing::{Challenge, IssuedToken, ServiceAgreement};
+use cantle_store::{Forwarded, ForwardedKind, NodeStore, SequencerGroup};
 use cantle_topology::{SignedTopologyTransaction, TopologyView};
 use cantle_types::{CantonTimestamp, Clock, DomainId, DomainManagerId, Member, ParticipantId, SequencerId};
 use cantle_vault::Vault;
@@ -23,19 +19,19 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::intake::Stored;
 use crate::administration::Disabled;
 use crate::agreements::Agreements;
 use crate::auth::{AuthFailure, Gate};
-use crate::checks::{Entrance, check_request, check_signature, refuse};
+use crate::checks::check_signature;
 use crate::error::{AcknowledgeError, BootstrapError, OpenError, SubmitError};
 use crate::feed::{Feeds, Reader};
-use crate::follow::followed;
 use crate::forwarding;
 use crate::in_flight::{InFlight, Limits};
+use crate::initialize::introduce;
 use crate::options::SequencerOptions;
-use crate::order::{OrderError, Prepared, Sequenced, Unit};
 use crate::pipeline::{Line, SequencerHealth, Writer};
-use crate::rate::Bucket;
+use crate::rate::Rates;
 use crate::session::Sessions;
 use crate::signer::Signer;
 use crate::subscription::{Subscription, SubscriptionEnd};
@@ -91,21 +87,6 @@ pub(crate) struct Inner {
     health: watch::Receiver<SequencerHealth>,
     pub(crate) stop: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// What is stored of a submission that was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stored {
-    /// Its events.
-    WithEvents,
-    /// Nothing: its maximum sequencing time was over.
-    Nothing,
-}
-
-#[derive(Default)]
-struct Rates {
-    participants: HashMap<ParticipantId, Bucket>,
-    unauthenticated: Option<Bucket>,
 }
 
 impl Sequencer {
@@ -425,221 +406,8 @@ impl Sequencer {
 }
 
 impl Inner {
-    /// Takes a signed submission.
-    pub(crate) async fn submit(
-        &self,
-        caller: &Member,
-        submission: &SignedContent<SubmissionRequest>,
-        trace: &TraceContext,
-        forwarded: Option<ForwardedId>,
-    ) -> Result<Stored, SubmitError> {
-        let batch = self.check(caller, submission.content(), Entrance::Authenticated)?;
-        let request = submission.content();
-        check_signature(&self.topology, self.now(), request.sender(), submission)
-            .map_err(|fault| refuse(RefusalReason::RequestRefused, &fault))?;
-        self.sequence(request, batch, trace, forwarded).await
-    }
-
-    /// Takes the submission of a member that cannot sign yet.
-    pub(crate) async fn submit_unauthenticated(
-        &self,
-        caller: &Member,
-        submission: &SubmissionRequest,
-        trace: &TraceContext,
-        forwarded: Option<ForwardedId>,
-    ) -> Result<Stored, SubmitError> {
-        let batch = self.check(caller, submission, Entrance::Unauthenticated)?;
-        self.sequence(submission, batch, trace, forwarded).await
-    }
-
-    /// Begins the domain with a topology.
-    pub(crate) async fn bootstrap(
-        &self,
-        transactions: &[SignedTopologyTransaction],
-        forwarded: Option<ForwardedId>,
-    ) -> Result<(), BootstrapError> {
-        let place = self.in_flight.enter(self.manager.member(), 1).ok_or(BootstrapError::Unavailable)?;
-        let now = self.now();
-        let put = self.line.with_order(|order, entry| {
-            if self.topology.latest().is_initialized() {
-                return Err(BootstrapError::Begun);
-            }
-            let unit = order.seed(transactions, now, &self.topology).map_err(|error| match error {
-                OrderError::Topology(error) => BootstrapError::Timeline(error),
-                OrderError::Refused(_) => BootstrapError::Unavailable,
-            })?;
-            Ok(entry.put(Unit { forwarded, ..unit }, &self.signer, place))
-        });
-        let answered = put.ok_or(BootstrapError::Unavailable)??;
-        match answered.await {
-            Ok(Ok(_)) if self.topology.latest().state().is_empty() => Err(BootstrapError::Nothing),
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(BootstrapError::Lost),
-        }
-    }
-
     fn now(&self) -> CantonTimestamp {
         self.topology.present(self.clock.now())
-    }
-
-    /// All checks that need no signature.
-    fn check(
-        &self,
-        caller: &Member,
-        request: &SubmissionRequest,
-        entrance: Entrance,
-    ) -> Result<Batch, SendRefusal> {
-        if self.stop.is_cancelled() {
-            return Err(refuse(RefusalReason::ShuttingDown, "The sequencer is shutting down"));
-        }
-        if self.disabled.contains(caller) {
-            return Err(refuse(RefusalReason::RequestRefused, &format!("{caller} was disabled")));
-        }
-        let now = self.now();
-        let moment =
-            self.topology.at(now).map_err(|error| refuse(RefusalReason::Internal, &error.to_string()))?;
-        let parameters = moment.parameters();
-        let batch = check_request(caller, request, entrance, parameters.max_request_size)?;
-        self.check_rate(request, parameters.max_rate_per_participant, entrance)?;
-        Ok(batch)
-    }
-
-    fn check_rate(
-        &self,
-        request: &SubmissionRequest,
-        max_rate: u32,
-        entrance: Entrance,
-    ) -> Result<(), SendRefusal> {
-        let now = self.clock.now();
-        let options = &self.options;
-        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        let (bucket, rate, capacity) = match ParticipantId::try_from(request.sender().clone()) {
-            Ok(participant) if request.is_request() => {
-                let rate = f64::from(max_rate);
-                let capacity = (rate * options.burst_seconds).max(rate.min(1.0));
-                let bucket = rates.participants.entry(participant);
-                (bucket.or_insert_with(|| Bucket::new(rate, capacity, now)), rate, capacity)
-            }
-            _ if entrance == Entrance::Unauthenticated => {
-                let (rate, capacity) = (options.unauthenticated_rate, options.unauthenticated_burst);
-                let bucket = rates.unauthenticated.get_or_insert_with(|| Bucket::new(rate, capacity, now));
-                (bucket, rate, capacity)
-            }
-            _ => return Ok(()),
-        };
-        if !bucket.has(rate, capacity) {
-            *bucket = Bucket::new(rate, capacity, now);
-        }
-        if bucket.take(now) {
-            return Ok(());
-        }
-        Err(refuse(RefusalReason::Overloaded, &format!("Submission rate exceeds rate limit of {rate}/s.")))
-    }
-
-    /// Gives the submission its place in the order, and waits until it is stored.
-    async fn sequence(
-        &self,
-        request: &SubmissionRequest,
-        batch: Batch,
-        trace: &TraceContext,
-        forwarded: Option<ForwardedId>,
-    ) -> Result<Stored, SubmitError> {
-        let place = self
-            .in_flight
-            .enter(request.sender(), request.bytes().len())
-            .ok_or_else(|| refuse(RefusalReason::Overloaded, "Too many submissions are being sequenced"))?;
-        self.check_signing_key(request).await?;
-        let prepared = Prepared { forwarded, ..self.prepare(request, &batch, trace)? };
-        let now = self.now();
-        let put = self.line.with_order(|order, entry| {
-            Ok(match order.sequence(prepared, now, &self.topology)? {
-                Sequenced::Unit(unit) => Some(entry.put(*unit, &self.signer, place)),
-                Sequenced::Expired => None,
-            })
-        });
-        let unavailable = || refuse(RefusalReason::Unavailable, "The sequencer cannot store events just now");
-        let answered = match put.ok_or_else(unavailable)? {
-            Ok(Some(answered)) => answered,
-            Ok(None) => return Ok(Stored::Nothing),
-            Err(OrderError::Refused(refusal)) => return Err(refusal.into()),
-            Err(OrderError::Topology(error)) => {
-                return Err(refuse(RefusalReason::Internal, &error.to_string()).into());
-            }
-        };
-        match answered.await {
-            Ok(answer) => answer.map(|_| Stored::WithEvents),
-            Err(_) => Err(SubmitError::Lost),
-        }
-    }
-
-    /// Makes sure that the events can be signed, before others stand in line behind them.
-    async fn check_signing_key(&self, request: &SubmissionRequest) -> Result<(), SendRefusal> {
-        let unavailable = |message: &str| refuse(RefusalReason::Unavailable, message);
-        let now = self.now();
-        let moment = self.topology.at(now).map_err(|error| unavailable(&error.to_string()))?;
-        if moment.signing_keys(self.sequencer.member()).is_empty() {
-            return Err(unavailable("The sequencer has no signing key in the topology of its domain yet"));
-        }
-        let Some(at) = request.timestamp_of_signing_key() else { return Ok(()) };
-        // Too early a time is for the order to judge.
-        let Ok(named) = self.topology.at(at) else { return Ok(()) };
-        if Arc::ptr_eq(&named, &moment) || self.signer.has_key(&named).await {
-            return Ok(());
-        }
-        Err(refuse(
-            RefusalReason::RequestRefused,
-            &format!("The sequencer has no signing key of the time {at} any more"),
-        ))
-    }
-
-    /// Divides the batch among its recipients.
-    fn prepare(
-        &self,
-        request: &SubmissionRequest,
-        batch: &Batch,
-        trace: &TraceContext,
-    ) -> Result<Prepared, SendRefusal> {
-        let sender = request.sender().clone();
-        let followed_by = [self.sequencer.member(), self.manager.member()];
-        let topology: Vec<DomainTopologyTransactionMessage> = if sender == *self.manager.member() {
-            let version = self.topology.parameters().protocol_version;
-            followed(batch, &followed_by, version)
-                .map_err(|error| refuse(RefusalReason::RequestInvalid, &error.to_string()))?
-        } else {
-            Vec::new()
-        };
-        let mut made: Vec<(Batch, CompressedBatch)> = Vec::new();
-        let shares = batch
-            .members()
-            .into_iter()
-            .filter(|member| *member != self.sequencer.member())
-            .map(|member| {
-                let share = batch.for_member(member);
-                if share == *batch {
-                    return (member.clone(), request.batch().clone());
-                }
-                // Members of one group see the same.
-                let compressed = match made.iter().find(|(known, _)| *known == share) {
-                    Some((_, compressed)) => compressed.clone(),
-                    None => {
-                        let compressed = share.compress();
-                        made.push((share, compressed.clone()));
-                        compressed
-                    }
-                };
-                (member.clone(), compressed)
-            })
-            .collect();
-        Ok(Prepared {
-            sender,
-            message_id: request.message_id().clone(),
-            max_sequencing_time: request.max_sequencing_time(),
-            timestamp_of_signing_key: request.timestamp_of_signing_key(),
-            shares,
-            topology,
-            trace: trace.clone(),
-            forwarded: None,
-        })
     }
 
     /// Ends what deactivated members have open. Who runs in this process has no token and is left alone.
@@ -669,33 +437,6 @@ impl fmt::Debug for Sequencer {
             .field("sequencer", &self.0.sequencer)
             .finish_non_exhaustive()
     }
-}
-
-/// The domain manager is known from the beginning: it is whom newcomers write to.
-pub(crate) async fn introduce(
-    store: &dyn NodeStore,
-    domain: &DomainId,
-    manager: &Member,
-    now: CantonTimestamp,
-) -> Result<(), StoreError> {
-    let members = store.sequencer_members().await?;
-    if members.iter().any(|known| known.member == *manager) {
-        return Ok(());
-    }
-    let latest = store.sequencer_latest().await?.map(CantonTimestamp::from);
-    let time = latest.and_then(CantonTimestamp::successor).map_or(now, |next| next.max(now));
-    let number = members.iter().map(|member| member.number.0).max().map_or(0, |last| last + 1);
-    let registered = time.to_timestamp();
-    let new = NewSequencerMember { number: MemberNumber(number), member: manager.clone(), registered };
-    let batch = SequencerBatch {
-        domain: domain.clone(),
-        latest: registered,
-        members: vec![new],
-        events: Vec::new(),
-        topology: Vec::new(),
-        forwarded: Vec::new(),
-    };
-    store.sequencer_append(&batch).await
 }
 
 /// Looks at the members whenever the topology has changed.
