@@ -150,6 +150,16 @@ impl EncryptionPublicKey {
         }
     }
 
+    /// The key as others write it, a KMS too: the canonical SubjectPublicKeyInfo in DER, whatever the format here. `None` for a
+    /// curve that cannot be used.
+    #[must_use]
+    pub fn to_spki(&self) -> Option<Vec<u8>> {
+        match &self.0.material {
+            Material::EllipticCurve(point) => point.to_spki(),
+            Material::Rsa(numbers) => Some(numbers.to_spki()),
+        }
+    }
+
     /// The point of an ECIES key or the canonical encoding of an RSA key, to compare keys.
     pub(crate) fn raw_material(&self) -> Vec<u8> {
         match &self.0.material {

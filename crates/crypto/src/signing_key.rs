@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use aws_lc_rs::signature::{ED25519, ParsedPublicKey};
 use cantle_types::Fingerprint;
 
+use crate::asn1;
 use crate::curve::{Curve, Point};
 use crate::error::{PublicKeyError, StrictKeyError, VerifyError};
 use crate::hash::{Hash, fingerprint};
@@ -18,6 +19,8 @@ use crate::scheme::{CryptoKeyFormat, SigningKeyScheme};
 use crate::signature::Signature;
 use crate::tink;
 
+/// 1.3.101.112
+const ED25519_OID: &[u8] = &[0x2b, 0x65, 0x70];
 /// The length of an Ed25519 public key.
 const ED25519_LENGTH: usize = 32;
 
@@ -168,6 +171,17 @@ impl SigningPublicKey {
         match prepared {
             Some(parsed) => Ok(parsed.verify_sig(message, signature).is_ok()),
             None => Err(VerifyError::InvalidKey { key: key() }),
+        }
+    }
+
+    /// The key as others write it, a KMS too: the canonical SubjectPublicKeyInfo in DER, whatever the format here. `None` for a
+    /// curve that cannot be used.
+    #[must_use]
+    pub fn to_spki(&self) -> Option<Vec<u8>> {
+        match &self.0.material {
+            // RFC 8410: the algorithm has no parameters.
+            Material::Ed25519(bytes) => Some(asn1::spki(ED25519_OID, &[], bytes)),
+            Material::EllipticCurve(point) => point.to_spki(),
         }
     }
 

@@ -2,14 +2,15 @@
 //!
 //! Not a look at the KMS: nothing is asked, so that it works where no credentials are.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use cantle_config::{NodeConfig, StorageBackend};
 use cantle_crypto::PublicKey;
-use cantle_kms::{KeySpec, KeyUsage, KmsKeyId};
+use cantle_kms::{KeySpec, KeyUsage};
 use cantle_store::{Access, CryptoProvider, KmsMetadata, OpenError};
-use cantle_types::KeyName;
+use cantle_types::{Fingerprint, KeyName};
 use cantle_vault::import_spec;
+use zeroize::Zeroizing;
 
 use crate::{
     error::StartStep,
@@ -33,24 +34,49 @@ impl StoredKey {
         }
     }
 
-    /// Its public key, DER for keys of a KMS.
-    pub(crate) fn public_bytes(&self) -> &[u8] {
+    /// Its public key as the KMS gives it. One that was imported may be in another format here.
+    pub(crate) fn public_der(&self) -> Option<Vec<u8>> {
         match &self.public {
-            PublicKey::Signing(key) => key.bytes(),
-            PublicKey::Encryption(key) => key.bytes(),
+            PublicKey::Signing(key) => key.to_spki(),
+            PublicKey::Encryption(key) => key.to_spki(),
         }
     }
 }
 
-/// The wrapper key that the private keys in a node's store are encrypted with, if there is one.
-pub(crate) async fn stored_wrapper_key(
+/// A private key in a node's store that a wrapper key encrypts.
+pub(crate) struct SealedKey {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) wrapper_key_id: String,
+    /// Its serialized form, encrypted.
+    pub(crate) sealed: Zeroizing<Vec<u8>>,
+}
+
+/// The private keys in a node's store that a wrapper key encrypts: all of a node with provider jce that has one, and those
+/// that a migration has kept. None if it has no database yet.
+pub(crate) async fn sealed_keys(config: &NodeConfig, data_dir: &Path) -> Result<Vec<SealedKey>, StartStep> {
+    let Some(store) = open(config, data_dir).await? else { return Ok(Vec::new()) };
+    let read = async {
+        let mut sealed = Vec::new();
+        for entry in store.store.private_key_list().await? {
+            let Some(stored) = store.store.private_key_find(&entry.fingerprint).await? else { continue };
+            if let Some(wrapper_key_id) = stored.wrapper_key_id {
+                sealed.push(SealedKey { fingerprint: entry.fingerprint, wrapper_key_id, sealed: stored.key });
+            }
+        }
+        Ok(sealed)
+    };
+    let sealed = read.await;
+    store.close().await;
+    sealed
+}
+
+/// The wrapper keys of a node, each once.
+pub(crate) async fn stored_wrapper_keys(
     config: &NodeConfig,
     data_dir: &Path,
-) -> Result<Option<String>, StartStep> {
-    let Some(store) = open(config, data_dir).await? else { return Ok(None) };
-    let keys = store.store.private_key_list().await;
-    store.close().await;
-    Ok(keys?.into_iter().find_map(|key| key.wrapper_key_id))
+) -> Result<BTreeSet<String>, StartStep> {
+    let sealed = sealed_keys(config, data_dir).await?;
+    Ok(sealed.into_iter().map(|key| key.wrapper_key_id).collect())
 }
 
 /// The private keys that are in a node's store and could move into a KMS.
@@ -60,8 +86,6 @@ pub(crate) struct StoredMaterial {
     pub(crate) imported: Vec<(KeySpec, KeyUsage)>,
     /// How many no KMS can hold.
     pub(crate) others: usize,
-    /// What encrypts them.
-    pub(crate) wrapper_keys: Vec<KmsKeyId>,
 }
 
 /// What a migration would move; none if the node has no private keys in its store, or is with provider kms already.
@@ -76,8 +100,6 @@ pub(crate) async fn stored_material(
         }
         let mut material = StoredMaterial::default();
         for entry in store.store.private_key_list().await? {
-            let wrapper = entry.wrapper_key_id.as_deref().and_then(|id| KmsKeyId::parse(id).ok());
-            material.wrapper_keys.extend(wrapper.filter(|key| !material.wrapper_keys.contains(key)));
             let public = store.store.public_key_find(&entry.fingerprint).await?;
             let Some(public) = public.map(|stored| stored.key) else { continue };
             let usage = match &public {

@@ -4,8 +4,8 @@
 //! `p256` and `p384` crates.
 
 use cantle_crypto::{
-    CryptoKeyFormat, Hash, HashError, Signature, SigningKeyScheme, SigningPrivateKey, SigningPublicKey,
-    VerifyError,
+    CryptoKeyFormat, EncryptionKeyScheme, EncryptionPrivateKey, Hash, HashError, Signature, SigningKeyScheme,
+    SigningPrivateKey, SigningPublicKey, VerifyError,
 };
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::pkcs8::DecodePrivateKey;
@@ -246,4 +246,20 @@ fn evidence_in_other_forms_is_refused() {
     assert_eq!(hash(&[0x80; 20], &[]), Err(HashError::Truncated));
     assert!(matches!("12".parse::<Hash>(), Err(HashError::Truncated)));
     assert!(matches!("1220zz".parse::<Hash>(), Err(HashError::Hex(_))));
+}
+
+#[test]
+fn a_key_is_written_as_a_kms_writes_it_whatever_its_format() {
+    // RFC 8410, section 10.1.
+    let raw = hex::decode("19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1").unwrap();
+    let key = SigningPublicKey::new(CryptoKeyFormat::Raw, raw.clone(), SigningKeyScheme::Ed25519).unwrap();
+    let der = [hex::decode("302a300506032b6570032100").unwrap(), raw].concat();
+    assert_eq!(key.to_spki(), Some(der));
+    for scheme in [SigningKeyScheme::EcDsaP256, SigningKeyScheme::EcDsaP384] {
+        let key = SigningPrivateKey::generate(scheme).unwrap().public().clone();
+        assert_eq!(key.to_spki().as_deref(), Some(key.bytes()));
+    }
+    let scheme = EncryptionKeyScheme::Rsa2048OaepSha256;
+    let key = EncryptionPrivateKey::generate(scheme).unwrap().public().clone();
+    assert_eq!(key.to_spki().as_deref(), Some(key.bytes()));
 }

@@ -164,7 +164,7 @@ impl Look<'_> {
         let (public, used) = tokio::join!(self.kms.public_key(self.key), self.try_out());
         let mut findings = Vec::new();
         match public {
-            Ok(reply) if reply.value.der == self.stored.public_bytes() => {}
+            Ok(reply) if self.stored.public_der().is_some_and(|der| reply.value.der == der) => {}
             Ok(_) => findings.push(self.fail(
                 Check::PublicKey,
                 format!("{} has another public key in the KMS than is registered", self.named),

@@ -12,8 +12,9 @@ use super::{
     wrapper,
 };
 use crate::{
+    error::StartStep,
     storage,
-    stored_keys::{StoredMaterial, stored_keys, stored_material, stored_wrapper_key},
+    stored_keys::{StoredMaterial, sealed_keys, stored_keys, stored_material, stored_wrapper_keys},
 };
 
 /// A node that was examined.
@@ -50,6 +51,16 @@ pub(super) async fn examine<'a>(
         examined.findings.extend(wrapper_key(config, service, data_dir, &name).await);
         return examined;
     }
+    let sealed = match sealed_keys(config, data_dir).await {
+        Ok(sealed) => sealed,
+        Err(error) => {
+            examined.findings.push(unknown_keys(&name, &error));
+            return examined;
+        }
+    };
+    if let Some(kms) = service.usable() {
+        examined.findings.extend(wrapper::examine_kept(&*kms, &name, &sealed).await);
+    }
     if migration {
         match stored_material(config, data_dir).await {
             Ok(Some(material)) => {
@@ -68,8 +79,7 @@ pub(super) async fn examine<'a>(
             }
             Ok(None) => {}
             Err(error) => {
-                let text = format!("its private keys are not known: {}", cantle_sequencing::chain(&error));
-                examined.findings.push(Finding::fail(&name, Check::Database, text, "Correct that first"));
+                examined.findings.push(unknown_keys(&name, &error));
                 return examined;
             }
         }
@@ -77,12 +87,7 @@ pub(super) async fn examine<'a>(
     let stored = match stored_keys(config, data_dir).await {
         Ok(stored) => stored,
         Err(error) => {
-            examined.findings.push(Finding::fail(
-                &name,
-                Check::Database,
-                format!("its keys are not known: {}", cantle_sequencing::chain(&error)),
-                "Correct that first; the keys could not be examined",
-            ));
+            examined.findings.push(unknown_keys(&name, &error));
             return examined;
         }
     };
@@ -113,11 +118,20 @@ pub(super) async fn examine<'a>(
     examined
 }
 
+fn unknown_keys(node: &str, error: &StartStep) -> Finding {
+    Finding::fail(
+        node,
+        Check::Database,
+        format!("its keys are not known: {}", cantle_sequencing::chain(error)),
+        "Correct that first; the keys could not be examined",
+    )
+}
+
 /// The wrapper key of a node that has one, or will.
 async fn wrapper_key(config: &NodeConfig, service: &Service, data_dir: &Path, node: &str) -> Vec<Finding> {
     let configured = config.crypto.wrapper_key.as_ref().and_then(|wrapper| wrapper.wrapper_key_id.clone());
-    let key = match stored_wrapper_key(config, data_dir).await {
-        Ok(stored) => stored.or(configured),
+    let key = match stored_wrapper_keys(config, data_dir).await {
+        Ok(mut stored) => stored.pop_first().or(configured),
         Err(error) => {
             let text = format!("its wrapper key is not known: {}", cantle_sequencing::chain(&error));
             return vec![Finding::fail(node, Check::Database, text, "Correct that first")];

@@ -1,8 +1,9 @@
-//! The wrapper key of a node whose private keys are in its own store.
+//! The wrapper key of a node whose private keys are in its own store, or some of them still.
 
 use cantle_kms::{CallMode, EncryptionAlgorithm, KeySpec, KeyState, KeyUsage, Kms, KmsError, KmsKeyId};
 
 use super::finding::{Check, Finding};
+use crate::stored_keys::SealedKey;
 
 /// What is encrypted on trial.
 const TRIAL: &[u8] = b"cantle doctor";
@@ -19,6 +20,37 @@ pub(super) async fn examine(kms: &dyn Kms, node: &str, wrapper_key_id: &str) -> 
     let mut findings = look(kms, node, &key).await;
     for finding in &mut findings {
         finding.key = Some(wrapper_key_id.to_owned());
+    }
+    findings
+}
+
+/// Whether the private keys that a node with provider kms still has can be decrypted, each as a dry run.
+pub(super) async fn examine_kept(kms: &dyn Kms, node: &str, kept: &[SealedKey]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for SealedKey { fingerprint, wrapper_key_id, sealed } in kept {
+        let finding = match KmsKeyId::parse(wrapper_key_id) {
+            Ok(key) => {
+                match kms.decrypt(&key, sealed, EncryptionAlgorithm::SymmetricDefault, CallMode::DryRun).await
+                {
+                    Ok(_) => Finding::ok(
+                        node,
+                        Check::Key,
+                        format!(
+                            "the private key {fingerprint}, which the database has, can be decrypted with the wrapper key {key}"
+                        ),
+                    ),
+                    Err(error @ KmsError::AccessDenied { .. }) => {
+                        Finding::of(node, Check::Permission, &error)
+                    }
+                    Err(error) => Finding::of(node, Check::KeyState, &error),
+                }
+            }
+            Err(error) => {
+                let text = format!("the wrapper key of the private key {fingerprint} has no key id: {error}");
+                Finding::fail(node, Check::Key, text, "Restore the database from a backup")
+            }
+        };
+        findings.push(finding.about(wrapper_key_id));
     }
     findings
 }
