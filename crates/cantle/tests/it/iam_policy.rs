@@ -441,3 +441,47 @@ async fn a_migration_needs_two_actions_more_and_none_of_them_in_vain() {
     daemon.terminate(SOON).unwrap();
     assert_eq!(line, ready);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_moved_with_a_wrapper_key_may_decrypt_what_it_has_kept() {
+    let mut workplace = Workplace::new(&[SIX, &["kms:Encrypt"]].concat());
+    let kms =
+        format!("kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }}", workplace.endpoint);
+    let wrapped = format!(
+        "canton.participants.participant1.crypto {{ {kms}, private-key-store.encryption.type = kms }}"
+    );
+    let wrapped = workplace.write("wrapped.conf", &wrapped);
+    let (daemon, ready) = workplace.daemon(&wrapped, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    let config = workplace.config("");
+    let (migration, _) = policy(&workplace, &config, &["--migration"]);
+    workplace.allow(&migration);
+    let mut command = workplace.cantle();
+    command.args(["migrate", "to-kms", "--yes", "--node", "participant1", "--export", "keys.age", "-c"]);
+    command.arg(&config).env("CANTLE_EXPORT_PASSPHRASE", "correct horse battery staple");
+    let moved = cantle_testkit::Process::spawn(&mut command).unwrap().finish(SOON).unwrap();
+    assert_eq!(moved.status.code(), Some(0), "{}", moved.stderr);
+
+    let (least, _) = policy(&workplace, &config, &[]);
+    let of_kept = |statement: &Value| statement["Sid"] == "DecryptStoredKeys";
+    let statements = least["Statement"].as_array().unwrap();
+    let kept = statements.iter().find(|statement| of_kept(statement)).expect("it has kept a key");
+    assert_eq!(texts(&kept["Action"]), ["kms:Decrypt"]);
+    assert!(texts(&kept["Resource"]).iter().all(|arn| !arn.ends_with("key/*")), "{kept}");
+
+    let doctor = |workplace: &Workplace| workplace.finish(&["doctor", "-c", config.to_str().unwrap()]);
+    workplace.allow(&least);
+    let finished = doctor(&workplace);
+    assert_eq!(finished.status.code(), Some(0), "{}", finished.stdout);
+    assert!(finished.stdout.contains("can be decrypted with the wrapper key"), "{}", finished.stdout);
+    let (daemon, line) = workplace.daemon(&config, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(line, ready);
+
+    let mut less = least.clone();
+    less["Statement"].as_array_mut().unwrap().retain(|statement| !of_kept(statement));
+    workplace.allow(&less);
+    let finished = doctor(&workplace);
+    assert_eq!(finished.status.code(), Some(1), "{}", finished.stdout);
+    assert!(finished.stdout.contains("kms:Decrypt"), "{}", finished.stdout);
+}

@@ -1,5 +1,7 @@
 //! What one node needs of the KMS, read from its configuration and its store.
 
+use std::collections::BTreeSet;
+
 use cantle_config::{
     AutoInit, Config, CryptoProvider, EncryptionScheme, KmsConfig, NodeConfig, NodeKind, SigningScheme,
 };
@@ -39,7 +41,8 @@ pub(super) struct Need {
     /// The specs of the KMS keys that its private keys are to be imported into.
     pub(super) imported_signing: Vec<KeySpec>,
     pub(super) imported_encryption: Vec<KeySpec>,
-    /// What encrypts them until then.
+    /// What encrypts the private keys that are in its store: until they are imported, and those that no KMS can hold until
+    /// nothing is sent to them any more.
     pub(super) wrapper_keys: Vec<KmsKeyId>,
     /// The tags of the keys that it makes: those with a fixed value, and the names of all.
     pub(super) fixed_tags: Vec<(String, String)>,
@@ -75,6 +78,7 @@ impl Need {
         node: &NodeConfig,
         kms: &KmsConfig,
         stored: Vec<StoredKey>,
+        wrapper_keys: &BTreeSet<String>,
         options: &IamPolicyOptions,
     ) -> Result<Self, StartStep> {
         let identity = storage::identity(node);
@@ -112,7 +116,7 @@ impl Need {
             },
             imported_signing: Vec::new(),
             imported_encryption: Vec::new(),
-            wrapper_keys: Vec::new(),
+            wrapper_keys: wrapper_keys.iter().filter_map(|id| KmsKeyId::parse(id).ok()).collect(),
             fixed_tags: tags.iter().filter(|(name, _)| fixed(name)).cloned().collect(),
             tag_names: tags.into_iter().map(|(name, _)| name).collect(),
             named,
@@ -124,7 +128,6 @@ impl Need {
     /// What it needs to have its private keys imported: KMS keys to be made for them, and used as those that it makes.
     pub(super) fn add_migration(&mut self, material: StoredMaterial) {
         self.makes_keys = Making::Yes;
-        self.wrapper_keys = material.wrapper_keys;
         for (spec, usage) in material.imported {
             self.algorithms.extend(spec.signing_algorithm());
             match usage {

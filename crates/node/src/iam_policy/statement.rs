@@ -73,6 +73,7 @@ impl Statements {
             group.make_keys(&mut statements, options);
             group.use_named(&mut statements);
             group.use_unknown(&mut statements);
+            group.unwrap(&mut statements);
         }
         statements
     }
@@ -216,7 +217,7 @@ impl Group<'_> {
         }
     }
 
-    /// Importing material into keys that were made for it, and decrypting it where it is stored encrypted.
+    /// Importing material into keys that were made for it.
     fn import(&self, statements: &mut Statements, makers: &[&Need], own: &[IamCondition]) {
         let imports =
             |need: &&Need| !need.imported_signing.is_empty() || !need.imported_encryption.is_empty();
@@ -233,8 +234,12 @@ impl Group<'_> {
         let lasting = [equals("kms:ExpirationModel", "KEY_MATERIAL_DOES_NOT_EXPIRE")];
         let import = [Operation::ImportKeyMaterial.iam_action()];
         statements.add("ImportMaterial", &import, self.every_key(makers), with(&lasting));
+    }
+
+    /// Decrypting the private keys that a wrapper key encrypts.
+    fn unwrap(&self, statements: &mut Statements) {
         let wrappers: BTreeSet<String> =
-            makers.iter().flat_map(|need| &need.wrapper_keys).flat_map(|key| self.arns(key)).collect();
+            self.needs.iter().flat_map(|need| &need.wrapper_keys).flat_map(|key| self.arns(key)).collect();
         if !wrappers.is_empty() {
             let unwrap = [Operation::Decrypt.iam_action()];
             let symmetric = vec![equals("kms:EncryptionAlgorithm", KeySpec::SymmetricDefault.as_str())];
