@@ -70,8 +70,17 @@ pub enum BackupError {
     #[error(transparent)]
     Files(#[from] Failed),
     /// The node's keys cannot be looked at.
-    #[error("BACKUP_DATABASE: the keys in it cannot be used with this configuration")]
-    Keys(#[source] Box<StartStep>),
+    #[error(
+        "BACKUP_DATABASE: the backup is in place{}, and the keys in it cannot be used with this configuration",
+        aside.as_ref().map(|aside| format!(" (the database that was there is {})", aside.display())).unwrap_or_default()
+    )]
+    Keys {
+        /// Where the database is that was there before.
+        aside: Option<PathBuf>,
+        /// Why.
+        #[source]
+        source: Box<StartStep>,
+    },
 }
 
 /// A backup that was made.
@@ -154,7 +163,7 @@ pub struct RestoreOptions<'a> {
 /// Puts a backup in the place of a stopped node's database, and looks for what it lacks in the KMS.
 ///
 /// # Errors
-/// [`BackupError`]. Nothing was changed, unless the text says that the keys cannot be used: then the backup is in place.
+/// [`BackupError`]. Nothing was changed, unless the text says what was.
 pub async fn restore(
     config: &Config,
     name: &str,
@@ -171,7 +180,8 @@ pub async fn restore(
     }
     let aside = SqliteStore::restore(from, &node, &file, options.aside).await?;
     let opened = inspect::open(config, data_dir, Access::ReadOnly, credentials).await;
-    let (store, vault): (_, Vault) = opened.map_err(|step| BackupError::Keys(Box::new(step)))?;
+    let (store, vault): (_, Vault) =
+        opened.map_err(|step| BackupError::Keys { aside: aside.clone(), source: Box::new(step) })?;
     let looked = async {
         let strays = vault.stray_keys().await.map_err(|error| cantle_sequencing::chain(&error));
         let uid = store.store.uid_find().await?.map(|uid| uid.to_string());

@@ -49,6 +49,20 @@ pub(crate) async fn restore(arguments: &Restore, global: &Global) -> Result<(), 
     let restored =
         cantle_node::restore(&config, &arguments.node, &data, &arguments.backup, options, None).await;
     let Restored { node, uid, aside, strays } = restored.map_err(failed)?;
+    if global.json {
+        let found = strays.iter().flat_map(|strays| &strays.found);
+        let found: Vec<_> =
+            found.map(|key| json!({ "kms_key_id": key.key.to_string(), "purpose": key.purpose })).collect();
+        let unseen = strays.as_ref().map(|strays| strays.unseen).ok();
+        say!(
+            "{}",
+            json!({
+                "node": node.to_string(), "uid": uid, "file": arguments.backup, "aside": aside,
+                "kms_keys_not_in_backup": found, "kms_keys_unseen": unseen, "kms_keys_unknown": strays.err(),
+            })
+        );
+        return Ok(());
+    }
     say!("restored: {node}{} from {}", shown(uid.as_deref()), arguments.backup.display());
     if let Some(aside) = aside {
         say!("          the database that was there is {}", aside.display());

@@ -175,7 +175,11 @@ fn what_is_no_backup_of_the_node_is_refused_and_changes_nothing() {
         name.contains("restoring") || name.contains("before")
     };
     assert_eq!(left.iter().filter(strange).count(), 0, "{left:?}");
-    ok(workplace.finish(&["restore", "-c", nodes, "--node", "participant1", "one.backup", "--replace"]));
+    let restore = ["restore", "--json", "-c", nodes, "--node", "participant1", "one.backup", "--replace"];
+    let restored: serde_json::Value = serde_json::from_str(&ok(workplace.finish(&restore))).unwrap();
+    assert_eq!(restored["node"], "participant participant1");
+    assert!(workplace.path(restored["aside"].as_str().unwrap()).is_file(), "{restored}");
+    assert_eq!(restored["kms_keys_not_in_backup"], serde_json::json!([]));
     let listed = ok(workplace.finish(&["keys", "-c", local.to_str().unwrap()]));
     assert!(listed.contains("mine"), "{listed}");
 }

@@ -1,21 +1,24 @@
 //! A copy of a database while it is in use, and the way back.
 //!
 //! A backup is a database file of its own: consistent, as of one moment, without a write-ahead log, for its user alone, since
-//! private keys of provider jce may lie in it. Invariants: nothing is overwritten; what is put in place is whole, this node's,
-//! and of a schema that this program knows; what was there before is moved aside.
-//! Source: <https://www.sqlite.org/lang_vacuum.html#vacuuminto>
+//! private keys of provider jce may lie in it. Invariants: what is put in place is whole, this node's, and of a schema that
+//! this program knows; what was there before is kept under another name. Whenever a restore is ended, the database is the old
+//! one or the new one, each whole: a node that found none would make itself a new identity.
+//! Source: <https://www.sqlite.org/lang_vacuum.html#vacuuminto>, <https://www.sqlite.org/howtocorrupt.html>, section 1.4.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use thiserror::Error;
 
 use super::lock::{FileLock, create_folder, private};
 use super::{SqliteLocation, SqliteOptions, SqliteStore};
 use crate::{Access, BackendError, MigrateOnStart, NodeIdentity, OpenError};
 
-/// Why a database was not copied, or not put back. Nothing was changed.
+/// Why a database was not copied, or not put back. Nothing was changed, unless it is [`BackupError::Kept`].
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BackupError {
@@ -27,7 +30,7 @@ pub enum BackupError {
     },
     /// The node has a database already.
     #[error(
-        "BACKUP_EXISTS: {node} has a database, {}; add --replace to move it aside and put the backup in its place",
+        "BACKUP_EXISTS: {node} has a database, {}; add --replace to keep it under another name and put the backup in its place",
         path.display()
     )]
     Occupied {
@@ -59,6 +62,26 @@ pub enum BackupError {
     /// A database cannot be opened.
     #[error("BACKUP_DATABASE: the database cannot be used")]
     Open(#[from] OpenError),
+    /// It failed when the old database was kept and about to be replaced.
+    #[error("BACKUP_FILE: the database that was there is kept as {}, and {} is to be restored again", aside.display(), database.display())]
+    Kept {
+        /// The old database, whole.
+        aside: PathBuf,
+        /// Where the backup was to go.
+        database: PathBuf,
+        /// What failed.
+        #[source]
+        source: Box<BackupError>,
+    },
+    /// Another program has the old database open.
+    #[error(
+        "BACKUP_DATABASE: {} is open in another program; nothing was restored. Try again when that has ended",
+        database.display()
+    )]
+    InUse {
+        /// The database.
+        database: PathBuf,
+    },
     /// A backup is damaged.
     #[error("BACKUP_DAMAGED: {} is damaged: {problem}", path.display())]
     Damaged {
@@ -107,12 +130,12 @@ impl SqliteStore {
         sync_folder(to).map_err(failed(to, "written"))
     }
 
-    /// Puts a backup in the place of a node's database, which must not be in use. A database that is there is moved aside, if
-    /// that is wanted, and its new name returned.
+    /// Puts a backup in the place of a node's database, which must not be in use. A database that is there is kept under
+    /// another name, if that is wanted, and that name returned.
     ///
     /// # Errors
     /// [`BackupError`], if the backup is not whole, another node's, or of a newer version; or the node has a database that is
-    /// not to be moved, or in use.
+    /// not to be replaced, or in use.
     pub async fn restore(
         backup: &Path,
         node: &NodeIdentity,
@@ -124,21 +147,20 @@ impl SqliteStore {
         if aside.is_none() && database.exists() {
             return Err(BackupError::Occupied { node: node.clone(), path: database.to_owned() });
         }
-        let copy = beside(database, ".restoring");
-        // Of an attempt that was interrupted.
-        remove_all(&copy).map_err(failed(&copy, "removed"))?;
-        let prepared = prepare(backup, &copy, node).await;
-        let placed = prepared.and_then(|()| {
-            let aside = match aside {
-                Some(suffix) => move_aside(database, suffix)?,
-                None => None,
-            };
-            fs::rename(&copy, database).map_err(failed(database, "written"))?;
-            sync_folder(database).map_err(failed(database, "written"))?;
-            Ok(aside)
-        });
-        remove_all(&copy).map_err(failed(&copy, "removed"))?;
-        placed
+        let mut replacement = Replacement::new(database, aside.unwrap_or_default());
+        replacement.clean()?;
+        let replaced = async {
+            prepare(backup, &replacement.new, node).await?;
+            for step in STEPS {
+                replacement.take(step).await?;
+            }
+            Ok::<_, BackupError>(())
+        };
+        let replaced = replaced.await;
+        let cleaned = replacement.clean();
+        replaced?;
+        cleaned?;
+        Ok(replacement.kept)
     }
 
     async fn integrity(&self) -> Result<Option<String>, sqlx::Error> {
@@ -156,6 +178,9 @@ async fn prepare(backup: &Path, copy: &Path, node: &NodeIdentity) -> Result<(), 
     let damaged = |problem: String| BackupError::Damaged { path: backup.to_owned(), problem };
     if to.metadata().map_err(failed(copy, "read"))?.len() == 0 {
         return Err(damaged("it is empty".to_owned()));
+    }
+    if !holds_a_node(copy).await.map_err(|error| damaged(error.to_string()))? {
+        return Err(damaged("it is a database, and no node's".to_owned()));
     }
     let options = SqliteOptions {
         location: SqliteLocation::File(copy.to_owned()),
@@ -176,36 +201,177 @@ async fn prepare(backup: &Path, copy: &Path, node: &NodeIdentity) -> Result<(), 
     }
 }
 
+/// Whether a database is a node's already. An empty one would be taken for one that is to become it.
+async fn holds_a_node(database: &Path) -> Result<bool, sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(database).create_if_missing(false);
+    let mut connection = options.connect().await?;
+    let looked = async {
+        let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'node'")
+            .fetch_one(&mut connection)
+            .await?;
+        if tables == 0 {
+            return Ok(false);
+        }
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM node").fetch_one(&mut connection).await?;
+        Ok(rows > 0)
+    };
+    let holds = looked.await;
+    connection.close().await?;
+    holds
+}
+
 /// The files that belong to a database.
 const PARTS: [&str; 4] = ["", "-wal", "-shm", ".lock"];
+/// Those of them that hold data.
+const LASTING: [&str; 2] = ["-wal", ""];
 
-/// Moves a database and its log aside, under one new name.
-fn move_aside(database: &Path, suffix: &str) -> Result<Option<PathBuf>, BackupError> {
-    let aside = beside(database, suffix);
-    if aside.exists() {
-        return Err(BackupError::Exists { path: aside });
-    }
-    // The log first: a database with another one's log would be read wrongly, one without its own only lacks the latest.
-    for part in ["-wal", ""] {
-        let (from, to) = (beside(database, part), beside(&aside, part));
-        match fs::rename(&from, &to) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && part.is_empty() => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            moved => moved.map_err(failed(&from, "moved aside"))?,
+/// The way from an old database to a new one beside it.
+#[derive(Debug)]
+struct Replacement {
+    database: PathBuf,
+    /// The new one, whole.
+    new: PathBuf,
+    /// A copy of the old one that is being made.
+    copy: PathBuf,
+    /// The name for the old one.
+    aside: PathBuf,
+    /// That name, once the whole old one has it.
+    kept: Option<PathBuf>,
+}
+
+/// A step of it. Between any two the database is the old one or the new one.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// The old one is copied as it is.
+    Copy,
+    /// What is in the old one's log goes into the old one.
+    Settle,
+    /// The copy gets its name.
+    Keep,
+    /// What log there is still goes: it would be read into the new one. There is one only where the old one cannot be opened,
+    /// and that is of no use without a restore.
+    DropLog,
+    /// The new one takes the old one's name.
+    Place,
+}
+
+const STEPS: [Step; 5] = [Step::Copy, Step::Settle, Step::Keep, Step::DropLog, Step::Place];
+
+impl Replacement {
+    fn new(database: &Path, suffix: &str) -> Self {
+        Self {
+            database: database.to_owned(),
+            new: beside(database, ".restoring"),
+            copy: beside(database, ".keeping"),
+            aside: beside(database, suffix),
+            kept: None,
         }
     }
-    let _ = fs::remove_file(beside(database, "-shm"));
-    Ok(Some(aside))
+
+    /// Removes what is left of an attempt.
+    fn clean(&self) -> Result<(), BackupError> {
+        for database in [&self.new, &self.copy] {
+            remove_all(database).map_err(failed(database, "removed"))?;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, step: Step) -> Result<(), BackupError> {
+        let database = &self.database;
+        match step {
+            Step::Copy => {
+                if !database.exists() {
+                    return Ok(());
+                }
+                if self.aside.exists() {
+                    return Err(BackupError::Exists { path: self.aside.clone() });
+                }
+                for part in LASTING {
+                    copy_file(&beside(database, part), &beside(&self.copy, part))?;
+                }
+                Ok(())
+            }
+            Step::Settle => match settle(database).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(BackupError::InUse { database: database.clone() }),
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(database = %database.display(), error, "the database that is there cannot be opened");
+                    Ok(())
+                }
+            },
+            Step::Keep => {
+                // The log first: it is nothing without its database.
+                for part in LASTING {
+                    let (from, to) = (beside(&self.copy, part), beside(&self.aside, part));
+                    match fs::rename(&from, &to) {
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                        renamed => {
+                            renamed.map_err(failed(&to, "written"))?;
+                            self.kept = Some(self.aside.clone());
+                        }
+                    }
+                }
+                sync_folder(database).map_err(failed(database, "written"))
+            }
+            Step::DropLog => {
+                for part in ["-shm", "-wal"] {
+                    let log = beside(database, part);
+                    removed(&log).map_err(failed(&log, "removed")).map_err(|error| self.but_kept(error))?;
+                }
+                Ok(())
+            }
+            Step::Place => fs::rename(&self.new, database)
+                .and_then(|()| sync_folder(database))
+                .map_err(failed(database, "written"))
+                .map_err(|error| self.but_kept(error)),
+        }
+    }
+
+    fn but_kept(&self, error: BackupError) -> BackupError {
+        match &self.kept {
+            Some(aside) => BackupError::Kept {
+                aside: aside.clone(),
+                database: self.database.clone(),
+                source: Box::new(error),
+            },
+            None => error,
+        }
+    }
+}
+
+/// Writes what is in a database's log into the database; false if somebody reads it still.
+async fn settle(database: &Path) -> Result<bool, sqlx::Error> {
+    if !database.exists() {
+        return Ok(true);
+    }
+    let options = SqliteConnectOptions::new().filename(database).create_if_missing(false);
+    let mut connection = options.connect().await?;
+    let busy: Result<i64, _> =
+        sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await;
+    connection.close().await?;
+    Ok(busy? == 0)
+}
+
+/// Copies a file that is there, for its user alone.
+fn copy_file(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let mut source = match File::open(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(failed(from, "read"))?,
+    };
+    let mut target = new_file(to).map_err(failed(to, "made"))?;
+    io::copy(&mut source, &mut target).and_then(|_| target.sync_all()).map_err(failed(to, "written"))
 }
 
 fn remove_all(database: &Path) -> io::Result<()> {
-    for part in PARTS {
-        match fs::remove_file(beside(database, part)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+    PARTS.iter().try_for_each(|part| removed(&beside(database, part)))
+}
+
+fn removed(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn beside(database: &Path, suffix: &str) -> PathBuf {
@@ -234,3 +400,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "backup_tests.rs"]
+mod tests;
