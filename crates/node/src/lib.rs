@@ -60,7 +60,8 @@ pub use migrate::{
 };
 pub use nodes::{NodeHandle, Nodes, NodesOptions};
 pub use offline::{
-    OfflineError, OfflineKey, OfflineMapping, Prepared, Words, read_public_key, read_signature, write_new,
+    OfflineError, OfflineKey, OfflineMapping, Prepared, Words, check_new, read_public_key, read_signature,
+    write_new,
 };
 pub use state::{NodeEvent, NodeState};
 pub use tls::{client_tls, own_client_tls, server_tls};

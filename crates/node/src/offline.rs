@@ -28,7 +28,7 @@ use crate::inspect::named;
 use crate::kms;
 use crate::migrate::read_export;
 pub use error::OfflineError;
-pub use files::{read_public_key, read_signature, write_new};
+pub use files::{check_new, read_public_key, read_signature, write_new};
 pub use words::Words;
 
 /// How an export file of `cantle migrate to-kms` begins.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cantle_crypto::{PublicKey, SigningPublicKey};
 use cantle_node::{
-    OfflineError, OfflineKey, OfflineMapping, Prepared, read_public_key, read_signature, write_new,
+    OfflineError, OfflineKey, OfflineMapping, Prepared, check_new, read_public_key, read_signature, write_new,
 };
 use cantle_types::KeyPurpose;
 
@@ -30,6 +30,10 @@ pub(crate) async fn run(topology: &Topology, global: &Global) -> Result<(), Fail
 fn prepare(what: &What) -> Result<(), Failure> {
     let (prepared, into) = prepared(what).map_err(Failure::running)?;
     let Into { out, message_out, .. } = into;
+    if message_out.as_ref() == Some(out) {
+        return Err(Failure::Usage("error: --out and --message-out are the same file".to_owned()));
+    }
+    message_out.as_ref().map_or(Ok(()), |out| check_new(out)).map_err(Failure::running)?;
     write_new(out, prepared.bytes()).map_err(Failure::running)?;
     if let Some(message_out) = message_out {
         write_new(message_out, &prepared.message()).map_err(Failure::running)?;
@@ -99,6 +103,11 @@ fn show(path: &Path) -> Result<(), Failure> {
 
 async fn sign(arguments: &Sign, global: &Global) -> Result<(), Failure> {
     let transaction = Prepared::read(&arguments.transaction).map_err(Failure::running)?;
+    let outputs = [Some(&arguments.out), arguments.key_out.as_ref()];
+    outputs.into_iter().flatten().try_for_each(|out| check_new(out)).map_err(Failure::running)?;
+    if arguments.key_out.as_ref() == Some(&arguments.out) {
+        return Err(Failure::Usage("error: --out and --key-out are the same file".to_owned()));
+    }
     let key = key(arguments, &transaction, global).await?;
     let public = key.public();
     say!("{}", transaction.words());

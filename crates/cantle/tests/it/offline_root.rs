@@ -210,8 +210,24 @@ Seq("root", "another").foreach { name =>
     site.refused("sign root.prepared --key-file root.pub --out no --yes", "OFFLINE_KEY_FILE");
     site.refused("prepare namespace-delegation --key root.key --out no", "OFFLINE_KEY_FILE");
     site.refused("show nowhere", "OFFLINE_FILE");
+    // What cannot be written is known before anything is asked of a key.
+    for taken in
+        ["--out root.signature", "--out nowhere/no", "--out no --key-out root.pub", "--out root.pub/no"]
+    {
+        site.refused(&format!("sign root.prepared --key-file nowhere {taken} --yes"), "OFFLINE_FILE");
+    }
+    site.refused(
+        "prepare namespace-delegation --key root.pub --out no --message-out root.pub",
+        "OFFLINE_FILE",
+    );
     hostile(&site, "root.prepared", "show FILE", "OFFLINE_TRANSACTION");
     hostile(&site, "root.pub", "prepare namespace-delegation --key FILE --out no", "OFFLINE_KEY_FILE");
+    let assemble = "assemble root.prepared --signature FILE --key root.pub --out no";
+    hostile(&site, "root.signature", assemble, "OFFLINE_SIGNATURE");
+    let assemble = "assemble FILE --signature root.signature --key root.pub --out no";
+    hostile(&site, "root.prepared", assemble, "OFFLINE_TRANSACTION");
+    hostile(&site, "root.signed", "prepare removal --of FILE --out no", "OFFLINE_TRANSACTION");
+    hostile(&site, "root.signed", "prepare conversion --of FILE --out no", "OFFLINE_TRANSACTION");
     hostile(&site, "root.key", "sign root.prepared --key-file FILE --out no --yes", "OFFLINE_KEY_FILE");
     assert!(!site.path("no").exists());
 

@@ -33,6 +33,23 @@ pub(super) fn read(path: &Path, what: &'static str) -> Result<Zeroizing<Vec<u8>>
     Ok(bytes)
 }
 
+/// Makes sure, as far as can be, that a new file can be written: before something is done that cannot be done again.
+///
+/// # Errors
+/// When it is there, or its folder is not.
+pub fn check_new(path: &Path) -> Result<(), OfflineError> {
+    if path.symlink_metadata().is_ok() {
+        return Err(OfflineError::Exists { path: path.to_owned() });
+    }
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let failed = |source| OfflineError::File { path: path.to_owned(), done: "written", source };
+    match folder.metadata().map_err(failed)?.is_dir() {
+        true => Ok(()),
+        false => Err(failed(std::io::ErrorKind::NotADirectory.into())),
+    }
+}
+
 /// Writes a file that must not be there yet.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::fmt;
 
 use cantle_crypto::{PublicKey, SigningPublicKey};
 use cantle_topology::{
-    RequestSide, RequiredAuthorization, TopologyChangeOp, TopologyMapping, TopologyTransaction,
+    PackageId, RequestSide, RequiredAuthorization, TopologyChangeOp, TopologyMapping, TopologyTransaction,
     required_authorizations,
 };
 use cantle_types::Namespace;
@@ -102,7 +102,15 @@ impl fmt::Display for Mapping<'_> {
                 side(mapping.side(), "the party", "the participant")
             ),
             TopologyMapping::SignedLegalIdentityClaim(claim) => {
-                write!(f, "a claim of who stands behind {}", claim.uid())
+                write!(
+                    f,
+                    "a claim of who stands behind {}, signed by {} ({}); with this certificate:",
+                    claim.uid(),
+                    claim.signature().signed_by(),
+                    claim.hash()
+                )?;
+                let certificate = String::from_utf8_lossy(claim.certificate());
+                certificate.lines().try_for_each(|line| write!(f, "\n  {}", line.escape_debug()))
             }
             TopologyMapping::ParticipantState(state) => write!(
                 f,
@@ -121,15 +129,28 @@ impl fmt::Display for Mapping<'_> {
                 side(state.side, "the domain", "the mediator")
             ),
             TopologyMapping::VettedPackages(packages) => {
-                write!(f, "{} vets {} packages", packages.participant, packages.package_ids.len())
+                write!(f, "{} vets {}", packages.participant, Named(&packages.package_ids))
             }
             TopologyMapping::CheckOnlyPackages(packages) => {
-                write!(f, "{} only checks {} packages", packages.participant, packages.package_ids.len())
+                write!(f, "{} only checks {}", packages.participant, Named(&packages.package_ids))
             }
             TopologyMapping::DomainParametersChange(change) => {
                 write!(f, "the parameters of domain {}: {:#?}", change.domain, change.parameters)
             }
         }
+    }
+}
+
+struct Named<'a>(&'a [PackageId]);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => f.write_str("no packages"),
+            [_] => f.write_str("this package alone:"),
+            more => write!(f, "these {} packages alone:", more.len()),
+        }?;
+        self.0.iter().try_for_each(|id| write!(f, "\n  {}", id.as_str()))
     }
 }
 
@@ -146,5 +167,56 @@ fn side(side: RequestSide, from: &str, to: &str) -> String {
         RequestSide::From => format!("{from} agrees"),
         RequestSide::To => format!("{to} agrees"),
         RequestSide::Both => format!("{from} and {to} agree"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cantle_crypto::{HashPurpose, SigningKeyScheme, SigningPrivateKey, digest};
+    use cantle_proto::{protocol::v0, versioned::wrap};
+    use cantle_topology::{Packages, SignedLegalIdentityClaim};
+    use cantle_types::ProtocolVersion;
+    use prost::Message;
+
+    use super::*;
+
+    fn said(mapping: TopologyMapping) -> String {
+        Words(&TopologyTransaction::add(mapping, ProtocolVersion::V7).unwrap()).to_string()
+    }
+
+    fn namespace() -> String {
+        let key = SigningPrivateKey::generate(SigningKeyScheme::Ed25519).unwrap();
+        key.fingerprint().to_string()
+    }
+
+    #[test]
+    fn every_package_is_named() {
+        let participant = format!("PAR::participant1::{}", namespace());
+        let packages = |ids: &[&str]| Packages {
+            participant: participant.parse().unwrap(),
+            package_ids: ids.iter().map(|id| id.parse().unwrap()).collect(),
+        };
+        let words = said(TopologyMapping::VettedPackages(packages(&["abc1", "def2"])));
+        let expected = format!("Adds: {participant} vets these 2 packages alone:\n  abc1\n  def2\n");
+        assert!(words.starts_with(&expected), "{words}");
+        let words = said(TopologyMapping::CheckOnlyPackages(packages(&[])));
+        assert!(words.starts_with(&format!("Adds: {participant} only checks no packages\n")), "{words}");
+    }
+
+    #[test]
+    fn a_claim_is_shown_with_its_certificate_and_moves_no_cursor() {
+        let uid = format!("participant1::{}", namespace());
+        let certificate = b"-----BEGIN CERTIFICATE-----\nAB\x1b[2K\n".to_vec();
+        let claim = v0::LegalIdentityClaim {
+            unique_identifier: uid.clone(),
+            evidence: Some(v0::legal_identity_claim::Evidence::X509Cert(certificate)),
+        };
+        let claim = wrap(&claim.encode_to_vec(), 0);
+        let key = SigningPrivateKey::generate(SigningKeyScheme::Ed25519).unwrap();
+        let hash = digest(HashPurpose::LegalIdentityClaim, &claim);
+        let mapping = SignedLegalIdentityClaim::from_parts(claim, key.sign_hash(&hash).unwrap());
+        let words = said(TopologyMapping::SignedLegalIdentityClaim(mapping.unwrap()));
+        assert!(words.contains(&uid) && words.contains(key.fingerprint().as_str()), "{words}");
+        assert!(words.contains("\n  -----BEGIN CERTIFICATE-----\n  AB\\u{1b}[2K\n"), "{words}");
     }
 }
