@@ -241,6 +241,9 @@ pub(crate) struct ToKms {
     /// Does everything before the switch beside the running node, so that the switch takes a moment
     #[arg(long, conflicts_with = "yes")]
     pub(crate) prepare: bool,
+    /// The KMS has no keys of ECC_NIST_EDWARDS25519: new keys take the place of Ed25519 keys
+    #[arg(long)]
+    pub(crate) rotate_ed25519: bool,
     /// Where the private keys are kept, encrypted under a passphrase, before they are erased
     #[arg(long, value_name = "FILE")]
     pub(crate) export: Option<PathBuf>,

@@ -1,8 +1,8 @@
 //! Moving a node from one crypto provider to the other, in place: the same identity, keys and topology.
 //!
 //! Into a KMS ([`ToKms`]): its private keys are archived, imported as key material, and proved, also beside the running
-//! node; then the database of the stopped node is switched in one transaction, and encryption keys that no KMS can hold
-//! are rotated. Back ([`FromKms`]): only from the archive. Printing, passphrases and confirmations are the command's
+//! node; then the database of the stopped node is switched in one transaction, and keys that the KMS cannot hold are
+//! rotated. Back ([`FromKms`]): only from the archive. Printing, passphrases and confirmations are the command's
 //! business. Invariant: until the switch the node can be started as it was.
 
 mod error;
@@ -27,10 +27,10 @@ use crate::base::vault_options;
 use crate::inspect::{named, topology_of};
 use crate::kms::{self, NodeKms};
 use crate::storage::{self, OpenStore};
-pub use cantle_vault::{ImportStep, KeyArchive, KeyMove};
+pub use cantle_vault::{Ed25519Keys, ImportStep, KeyArchive, KeyMove};
 pub use error::MigrateError;
 pub use export::{Exported, SHORTEST_PASSPHRASE, read_export, write_export};
-pub use rotation::RotatedKey;
+pub use rotation::{Rotated, RotatedKey};
 
 /// A private key, what it is for, and what happens to it.
 #[derive(Debug, Clone)]
@@ -97,6 +97,7 @@ impl ToKms {
         data_dir: &Path,
         credentials: Option<StaticCredentials>,
         work: ToKmsWork<'_>,
+        ed25519: Ed25519Keys,
     ) -> Result<OpenedToKms, MigrateError> {
         let (config, version) = named(config, name)?;
         let node = storage::identity(config);
@@ -106,7 +107,7 @@ impl ToKms {
         let kms = kms::connect_kms(&node, section, credentials).await?;
         let access = if let ToKmsWork::Move(_) = work { Access::ReadWrite } else { Access::ReadOnly };
         let store = open_store(config, &node, data_dir, access).await?;
-        let opened = Self::opened(config, version, node, &store, kms, work).await;
+        let opened = Self::opened(config, version, node, &store, kms, (work, ed25519)).await;
         if !matches!(opened, Ok(OpenedToKms::ToMove(_))) {
             store.close().await;
         }
@@ -119,7 +120,7 @@ impl ToKms {
         node: NodeIdentity,
         store: &OpenStore,
         kms: NodeKms,
-        work: ToKmsWork<'_>,
+        (work, ed25519): (ToKmsWork<'_>, Ed25519Keys),
     ) -> Result<OpenedToKms, MigrateError> {
         let options = vault_options(&node, &config.crypto).map_err(|step| match step {
             crate::StartStep::Schemes(error) => MigrateError::Schemes(error),
@@ -143,7 +144,7 @@ impl ToKms {
         let vault = Vault::open(Arc::clone(&store.store), backend, options.clone(), clock.clone()).await?;
         let topology = topology_of(version, &store.store, &vault, clock).await?;
         let roles = Roles::read(&topology).await?;
-        let planned = vault.plan_migration(|fingerprint| roles.use_of(fingerprint)).await?;
+        let planned = vault.plan_migration(|fingerprint| roles.use_of(fingerprint), ed25519).await?;
         let keys = planned.into_iter().map(|key| {
             let plan = KeyPlan {
                 name: key.info.name.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -194,11 +195,13 @@ impl ToKms {
         };
         let name = self.node.name.as_str().replace('-', "_");
         let script = blocked.iter().map(|plan| {
+            let mapping = "manager.topology.owner_to_key_mappings.authorize(TopologyChangeOp";
             format!(
-                "  val next = {name}.keys.secret.generate_encryption_key(\"{}-rsa\", Some(EncryptionKeyScheme.Rsa2048OaepSha256))\n  \
-                 val current = {name}.keys.secret.list(filterFingerprint = \"{}\").head.publicKey\n  \
-                 {name}.topology.owner_to_key_mappings.rotate_key({name}, {name}.id, current, next)",
-                plan.name, plan.fingerprint
+                "  val next = {name}.keys.secret.generate_signing_key(\"{}-p256\", Some(SigningKeyScheme.EcDsaP256))\n  \
+                 manager.keys.public.upload({name}.keys.public.download(next.fingerprint), Some(\"{}-p256\"))\n  \
+                 {mapping}.Add, {name}.id, next.fingerprint, KeyPurpose.Signing)\n  \
+                 {mapping}.Remove, {name}.id, \"{}\", KeyPurpose.Signing)",
+                plan.name, plan.name, plan.fingerprint
             )
         });
         Err(MigrateError::RotateFirst {
@@ -237,20 +240,23 @@ impl ToKms {
         Ok(try_join_all(imports).await?)
     }
 
-    /// Switches the node to its KMS in one transaction, erases the private keys from its database's files, and rotates the
-    /// encryption keys that no KMS can hold: a new KMS key is announced for each, and the old one is only to decrypt.
+    /// Switches the node to its KMS in one transaction, and erases the private keys from its database's files: all but those
+    /// that [`ToKms::rotate`] is for.
     ///
     /// # Errors
-    /// When the database fails: then nothing has changed, or all of it but for the erasing. Or when a key could not be
-    /// rotated: the node can be started, and uses the old one. The next attempt makes up for both.
-    pub async fn switch(
-        &self,
-        export: &Path,
-        moved: &[KmsMetadata],
-    ) -> Result<Vec<RotatedKey>, MigrateError> {
+    /// When the database fails: then nothing has changed, or all of it but for the erasing. The next attempt makes up for it.
+    pub async fn switch(&self, moved: &[KmsMetadata]) -> Result<(), MigrateError> {
         let kept = self.keys.iter().filter(|(_, plan)| matches!(plan.step, KeyMove::Rotate(_)));
         let kept: Vec<Fingerprint> = kept.map(|(key, _)| key.info.fingerprint().clone()).collect();
-        self.vault.switch_to_kms(moved, &kept).await?;
+        Ok(self.vault.switch_to_kms(moved, &kept).await?)
+    }
+
+    /// Rotates the keys that the KMS cannot hold, after the switch: a new KMS key is announced for each, and the old one is
+    /// kept for whoever does not know that yet. A namespace key delegates to the new one, and leaves the database.
+    ///
+    /// # Errors
+    /// When a key could not be rotated: the node can be started, and uses the old one. The next attempt makes up for it.
+    pub async fn rotate(&self, export: &Path) -> Result<Vec<RotatedKey>, MigrateError> {
         let clock = Arc::new(SystemClock);
         let backend = VaultBackend::Kms(Arc::clone(&self.kms.kms));
         let store = &self.store.store;

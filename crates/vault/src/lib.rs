@@ -34,7 +34,8 @@ pub use error::VaultError;
 pub use generate::GenerateError;
 pub use info::{KeyFilter, PrivateKeyInfo};
 pub use migration::{
-    ArchiveError, ArchivedKey, ImportStep, KeyArchive, KeyMove, MigrationError, PlannedKey, import_spec,
+    ArchiveError, ArchivedKey, Ed25519Keys, ImportStep, KeyArchive, KeyMove, MigrationError, PlannedKey,
+    import_spec,
 };
 pub use named::NamedKeyError;
 pub use options::{CREATION_TAG, KeyRole, Registrable, VaultOptions};

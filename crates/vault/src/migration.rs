@@ -49,8 +49,19 @@ pub enum KeyMove {
     Import(KeySpec),
     /// No KMS holds such a key, and nothing needs it any more: it goes to the archive and is erased.
     Archive,
-    /// No KMS holds such a key, and this needs it: a new KMS key takes its place, and it stays to decrypt.
+    /// The KMS does not hold such a key, and this needs it: a new KMS key takes its place, and it stays for whoever does not
+    /// know that yet.
     Rotate(String),
+}
+
+/// What becomes of Ed25519 keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ed25519Keys {
+    /// They are imported, as `ECC_NIST_EDWARDS25519`.
+    #[default]
+    Imported,
+    /// The KMS has no such keys: new ones take their place.
+    Replaced,
 }
 
 /// A private key and what a migration does with it.
@@ -64,16 +75,18 @@ pub struct PlannedKey {
 
 impl Vault {
     /// What a migration into a KMS would do with each private key of this node. `needed` says what needs a key, if
-    /// anything does. Asks nobody and changes nothing.
+    /// anything does, and `ed25519` what the KMS can hold. Asks nobody and changes nothing.
     ///
     /// # Errors
     /// When the keys cannot be listed.
     pub async fn plan_migration(
         &self,
         needed: impl Fn(&Fingerprint) -> Option<String>,
+        ed25519: Ed25519Keys,
     ) -> Result<Vec<PlannedKey>, VaultError> {
+        let held = |spec: &KeySpec| *spec != KeySpec::EccNistEdwards25519 || ed25519 == Ed25519Keys::Imported;
         let planned = |info: PrivateKeyInfo| {
-            let step = match (import_spec(&info.public), needed(info.fingerprint())) {
+            let step = match (import_spec(&info.public).filter(held), needed(info.fingerprint())) {
                 (Some(spec), _) => KeyMove::Import(spec),
                 (None, None) => KeyMove::Archive,
                 (None, Some(by)) => KeyMove::Rotate(by),
@@ -138,6 +151,18 @@ impl Vault {
         let store = &self.inner.store;
         store.setting_put(&RoleSetting::PrivateKeyRemains, b"clear").await?;
         store.keys_move_to_kms(moved, kept).await?;
+        self.erase_private_keys().await
+    }
+
+    /// Deletes a private key that a migration has kept, and erases it from the database's files.
+    ///
+    /// # Errors
+    /// When the store fails. Repeated, it makes up for what was not done.
+    pub async fn end_kept(&self, fingerprint: &Fingerprint) -> Result<(), MigrationError> {
+        let store = &self.inner.store;
+        store.setting_put(&RoleSetting::PrivateKeyRemains, b"clear").await?;
+        store.key_delete(fingerprint).await?;
+        self.inner.forget(fingerprint);
         self.erase_private_keys().await
     }
 

@@ -366,7 +366,7 @@ impl Inner {
         match &self.backend {
             VaultBackend::Kms(_) => {
                 let Some(metadata) = self.store.kms_metadata_find(fingerprint).await? else {
-                    return self.load_kept(fingerprint, purpose).await;
+                    return self.load_kept(fingerprint).await;
                 };
                 let key = KmsKeyId::parse(&metadata.kms_key_id)
                     .map_err(|source| KeyUseError::KmsKeyId { fingerprint: fingerprint.clone(), source })?;
@@ -383,16 +383,10 @@ impl Inner {
         }
     }
 
-    /// The private key that a migration into the KMS has kept in the store, to decrypt what is still sent to it.
-    async fn load_kept(
-        &self,
-        fingerprint: &Fingerprint,
-        purpose: KeyPurpose,
-    ) -> Result<PrivatePart, KeyUseError> {
-        let kept = match purpose {
-            KeyPurpose::Encryption => self.store.private_key_find(fingerprint).await?,
-            KeyPurpose::Signing => None,
-        };
+    /// The private key that a migration into the KMS has kept in the store: to decrypt what is still sent to it, or to sign
+    /// for whoever does not know its successor yet.
+    async fn load_kept(&self, fingerprint: &Fingerprint) -> Result<PrivatePart, KeyUseError> {
+        let kept = self.store.private_key_find(fingerprint).await?;
         let kept = kept.ok_or_else(|| KeyUseError::Unknown { fingerprint: fingerprint.clone() })?;
         private::read(&self.in_clear(&kept).await?)
             .map_err(|source| KeyUseError::Unreadable { fingerprint: fingerprint.clone(), source })

@@ -140,13 +140,13 @@ impl Inner {
         }
     }
 
-    /// Reminds the operator of private keys that a migration has kept to decrypt.
+    /// Reminds the operator of private keys that a migration has kept.
     fn name_kept(&self, entries: &[PrivateKeyEntry]) {
         for entry in entries {
             tracing::warn!(
                 fingerprint = %entry.fingerprint,
-                "this private key from before the migration is still in the node's database, to decrypt what was sent to it; \
-                 when nothing is under way any more, delete it: keys.secret.delete(\"{}\", force = true)",
+                "this private key from before the migration is still in the node's database, for whoever does not know its \
+                 successor yet; when nothing is under way any more, delete it: keys.secret.delete(\"{}\", force = true)",
                 entry.fingerprint
             );
         }

@@ -5,8 +5,8 @@ mod report;
 use std::path::Path;
 
 use cantle_node::{
-    Exported, FromKms, KmsMetadata, MigrateError, OpenedToKms, RotatedKey, ToKms, ToKmsWork, read_export,
-    write_export,
+    Ed25519Keys, Exported, FromKms, KmsMetadata, MigrateError, OpenedToKms, RotatedKey, ToKms, ToKmsWork,
+    read_export, write_export,
 };
 use zeroize::Zeroizing;
 
@@ -28,7 +28,8 @@ pub(crate) async fn run(migrate: &Migrate, global: &Global) -> Result<(), Failur
 async fn dry_run(arguments: &ToKmsArguments, global: &Global) -> Result<(), Failure> {
     let config = check::load(global)?;
     let look = ToKmsWork::Look;
-    let opened = ToKms::open(&config, &arguments.node, &global.data_dir(), None, look).await;
+    let opened =
+        ToKms::open(&config, &arguments.node, &global.data_dir(), None, look, ed25519(arguments)).await;
     let OpenedToKms::ToMove(node) = opened.map_err(failed)? else { return already(&arguments.node, &[]) };
     let plan = report::Plan::of(&node);
     if global.json {
@@ -41,6 +42,10 @@ async fn dry_run(arguments: &ToKmsArguments, global: &Global) -> Result<(), Fail
     checked.map_err(failed)
 }
 
+fn ed25519(arguments: &ToKmsArguments) -> Ed25519Keys {
+    if arguments.rotate_ed25519 { Ed25519Keys::Replaced } else { Ed25519Keys::Imported }
+}
+
 async fn to_kms(arguments: &ToKmsArguments, global: &Global) -> Result<(), Failure> {
     let config = check::load(global)?;
     let Some(export) = &arguments.export else {
@@ -51,7 +56,8 @@ async fn to_kms(arguments: &ToKmsArguments, global: &Global) -> Result<(), Failu
     };
     let passphrase = passphrase::read(arguments.passphrase_file.as_deref(), passphrase::Asked::Twice)?;
     let work = if arguments.prepare { ToKmsWork::Prepare(export) } else { ToKmsWork::Move(export) };
-    let opened = ToKms::open(&config, &arguments.node, &global.data_dir(), None, work).await;
+    let opened =
+        ToKms::open(&config, &arguments.node, &global.data_dir(), None, work, ed25519(arguments)).await;
     let node = match opened.map_err(failed)? {
         OpenedToKms::ToMove(node) => node,
         OpenedToKms::Moved(rotated) => return already(&arguments.node, &rotated),
@@ -68,7 +74,9 @@ async fn to_kms(arguments: &ToKmsArguments, global: &Global) -> Result<(), Failu
         ) {
             return Ok(report::not_confirmed(&node));
         }
-        let rotated = node.switch(export, &moved).await?;
+        node.switch(&moved).await?;
+        tell!("switched: {} has its keys in the KMS", node.node);
+        let rotated = node.rotate(export).await?;
         Ok(report::moved(&node, &moved, &rotated, export))
     };
     let text: Result<String, MigrateError> = done.await;

@@ -5,6 +5,7 @@ use std::{fs, path::Path, path::PathBuf};
 use cantle_testkit::{Finished, Process};
 use serde_json::Value;
 
+use crate::http::ask;
 use crate::support::{SIX, SOON, Workplace, count_keys};
 
 /// What a migration needs besides what a node does.
@@ -356,6 +357,111 @@ async fn a_node_in_postgresql_gets_a_wrapper_key_and_moves_then() {
     let back = migrate(&workplace, &clear, &["from-kms", "--export", "keys.age", "--yes"]);
     assert_eq!(back.status.code(), Some(0), "{}", back.stderr);
     let (daemon, line) = workplace.daemon(&clear, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(line, ready);
+}
+
+/// A KMS without Ed25519: nobody may make such a key.
+pub(crate) fn without_ed25519(workplace: &mut Workplace) {
+    workplace.allow(&serde_json::json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "kms:CreateKey", "Resource": "*",
+         "Condition": {"StringEquals": {"kms:KeySpec": "ECC_NIST_EDWARDS25519"}}},
+    ]}));
+}
+
+const WITHOUT_ED25519: [&str; 5] = ["to-kms", "--export", "keys.age", "--yes", "--rotate-ed25519"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_kms_has_no_ed25519_the_root_delegates_to_a_kms_key_and_leaves() {
+    let mut workplace = Workplace::new(&all());
+    without_ed25519(&mut workplace);
+    let (jce, ready) = started(&workplace, "");
+    let before = identities(&workplace, &jce);
+    let root = before.iter().find(|key| key.2 == "participant1-namespace").unwrap().0.clone();
+    let kms = workplace.config("");
+    let refused = migrate(&workplace, &kms, &WITHOUT_ED25519[..4]);
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.stdout);
+    assert!(refused.stderr.contains("--rotate-ed25519"), "{}", refused.stderr);
+    let (daemon, line) = workplace.daemon(&jce, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(line, ready, "the node is as it was");
+
+    let dry = migrate(&workplace, &kms, &["to-kms", "--dry-run", "--rotate-ed25519", "--json"]);
+    let plan: Value = serde_json::from_str(&dry.stdout).unwrap();
+    let announced: Vec<&str> =
+        plan["topology_transactions"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let starts =
+        ["Add NamespaceDelegation", "Add OwnerToKey", "Remove OwnerToKey", "Add Owner", "Remove Owner"];
+    assert!(
+        announced.len() == 5 && announced.iter().zip(starts).all(|(text, start)| text.starts_with(start)),
+        "{announced:?}"
+    );
+    let moved = migrate(&workplace, &kms, &WITHOUT_ED25519);
+    assert_eq!(moved.status.code(), Some(0), "{}", moved.stderr);
+    assert_eq!(moved.stdout.matches("rotated: ").count(), 3, "{}", moved.stdout);
+    let (daemon, line) = workplace.daemon(&kms, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(line, ready, "the identity is the same");
+    let keys = workplace.keys(&kms);
+    assert!(keys.iter().all(|key| key["fingerprint"] != root), "the root has left: {keys:?}");
+    let in_kms = keys.iter().filter(|key| key["provider"] == "kms").count();
+    assert_eq!((in_kms, keys.len()), (3, 5), "and two are kept for others: {keys:?}");
+    assert_eq!(count_keys(&workplace.client("operator")).await, 3);
+
+    // The delegate signs, and what is kept can be ended.
+    let lines = moved.stdout.lines().filter_map(|line| line.split_once("nothing needs it any more: "));
+    let ends: String = lines.map(|(_, end)| format!("{end}\n")).collect();
+    assert_eq!(ends.lines().count(), 2, "{ends}");
+    let signed = workplace.run(
+        &kms,
+        &format!(
+            "{ends}val key = participant1.keys.secret.generate_signing_key(\"later\")\n\
+             participant1.topology.owner_to_key_mappings.authorize(TopologyChangeOp.Add, participant1.id, key.fingerprint, KeyPurpose.Signing)\n"
+        ),
+    );
+    assert_eq!(signed.status.code(), Some(0), "{}", signed.stderr);
+    let again = migrate(&workplace, &kms, &WITHOUT_ED25519);
+    assert!(again.stdout.contains("already") && !again.stdout.contains("rotated"), "{}", again.stdout);
+    let doctor = workplace.finish(&["doctor", "-c", kms.to_str().unwrap()]);
+    assert_eq!(doctor.status.code(), Some(0), "{}", doctor.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_killed_after_the_switch_is_taken_up_whatever_was_rotated() {
+    let mut workplace = Workplace::new(&all());
+    without_ed25519(&mut workplace);
+    let (_, ready) = started(&workplace, "");
+    let kms = workplace.config("");
+    // Each kill comes while the next key is being made: what is lost of it is found again by its tag.
+    let delay = r#"[{"operation": "CreateKey", "kind": "delay_answer", "ms": 300}]"#;
+    let address = workplace.endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let faults = |text: &str| assert_eq!(ask(&address, "PUT", "/_cantle/faults", &[], text).status, 200);
+    faults(delay);
+    let (mut ended, mut done) = (0, "switched: ");
+    for _ in 0..3 {
+        let mut command = migration(&workplace, &kms, &WITHOUT_ED25519);
+        command.args(["--log-level", "info"]);
+        let mut process = Process::spawn(&mut command).unwrap();
+        if process.wait_for(done, SOON).is_ok() {
+            ended += 1;
+        }
+        process.kill().unwrap();
+        done = "was rotated";
+        let (daemon, line) = workplace.daemon(&kms, "ready: participant participant1");
+        daemon.terminate(SOON).unwrap();
+        assert_eq!(line, ready);
+    }
+    assert_eq!(ended, 3, "each attempt came further");
+    faults("[]");
+    let moved = migrate(&workplace, &kms, &WITHOUT_ED25519);
+    assert_eq!(moved.status.code(), Some(0), "{}", moved.stderr);
+    assert_eq!(count_keys(&workplace.client("operator")).await, 3, "no key is made twice");
+    let keys = workplace.keys(&kms);
+    let in_kms = keys.iter().filter(|key| key["provider"] == "kms").count();
+    assert_eq!((in_kms, keys.len()), (3, 5), "{keys:?}");
+    assert!(!workplace.path("keys.age.journal").exists());
+    let (daemon, line) = workplace.daemon(&kms, "ready: participant participant1");
     daemon.terminate(SOON).unwrap();
     assert_eq!(line, ready);
 }

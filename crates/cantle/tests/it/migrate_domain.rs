@@ -3,8 +3,8 @@
 use cantle_testkit::Process;
 
 use crate::{
-    migrate::{PASSPHRASE, all},
-    support::{SOON, Workplace},
+    migrate::{PASSPHRASE, all, without_ed25519},
+    support::{SOON, Workplace, free_port},
 };
 
 /// Each node is a process of its own, with the keys that provider jce makes. Pings run all the time: one that meets a node
@@ -101,29 +101,139 @@ fn pings_go_on_while_each_kind_of_node_moves_in_turn() {
     }
 }
 
+const MOVE: [&str; 2] = ["to-kms", "--yes"];
+
+/// Moves a stopped node into the KMS.
+fn moved(
+    workplace: &Workplace,
+    config: &std::path::Path,
+    node: &str,
+    more: &[&str],
+) -> cantle_testkit::Finished {
+    let mut command = workplace.cantle();
+    command
+        .arg("migrate")
+        .args(MOVE)
+        .args(more)
+        .args(["--node", node, "--export"])
+        .arg(format!("{node}.age"));
+    command.arg("-c").arg(config).env("CANTLE_EXPORT_PASSPHRASE", PASSPHRASE);
+    Process::spawn(&mut command).unwrap().finish(SOON).unwrap()
+}
+
+/// A configuration, and the same with some nodes' keys in the KMS.
+fn with_kms(workplace: &Workplace, name: &str, text: &str, nodes: &[&str]) -> std::path::PathBuf {
+    let kms = nodes.iter().map(|node| {
+        format!(
+            "canton.{node}.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}\n",
+            workplace.endpoint
+        )
+    });
+    workplace.write(name, &(text.to_owned() + &kms.collect::<String>()))
+}
+
+fn ran(workplace: &Workplace, config: &std::path::Path, script: &str) {
+    let done = workplace.run(config, script);
+    assert_eq!(done.status.code(), Some(0), "{script}: {}{}", done.stdout, done.stderr);
+}
+
 #[test]
 fn an_embedded_domain_moves_with_the_keys_of_its_three_parts() {
     let workplace = Workplace::new(&all());
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let text = format!(
         "canton.domains.mydomain {{ public-api.port = {port}, init.domain-parameters.protocol-version = 7 }}\n\
          canton.participants.participant1 {{}}\n"
     );
     let old = workplace.write("old.conf", &text);
-    let founded = workplace
-        .run(&old, "participant1.domains.connect_local(mydomain)\nparticipant1.health.ping(participant1)\n");
-    assert_eq!(founded.status.code(), Some(0), "{}{}", founded.stdout, founded.stderr);
-    let kms = format!(
-        "canton.domains.mydomain.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}\n",
-        workplace.endpoint
+    ran(
+        &workplace,
+        &old,
+        "participant1.domains.connect_local(mydomain)\nparticipant1.health.ping(participant1)\n",
     );
-    let new = workplace.write("new.conf", &(text + &kms));
-    let mut command = workplace.cantle();
-    command.args(["migrate", "to-kms", "--yes", "--node", "mydomain", "--export", "domain.age", "-c"]);
-    command.arg(&new).env("CANTLE_EXPORT_PASSPHRASE", PASSPHRASE);
-    let moved = Process::spawn(&mut command).unwrap().finish(SOON).unwrap();
+    let new = with_kms(&workplace, "new.conf", &text, &["domains.mydomain"]);
+    let moved = moved(&workplace, &new, "mydomain", &[]);
     assert!(moved.stdout.contains("4 imported"), "{}{}", moved.stdout, moved.stderr);
-    let pinged =
-        workplace.run(&new, "participant1.domains.reconnect_all()\nparticipant1.health.ping(participant1)\n");
-    assert_eq!(pinged.status.code(), Some(0), "{}{}", pinged.stdout, pinged.stderr);
+    ran(&workplace, &new, "participant1.domains.reconnect_all()\nparticipant1.health.ping(participant1)\n");
+}
+
+#[test]
+fn where_the_kms_has_no_ed25519_the_members_learn_the_new_keys() {
+    let mut workplace = Workplace::new(&all());
+    without_ed25519(&mut workplace);
+    let port = free_port();
+    let text = format!(
+        "canton.domains.mydomain {{ public-api.port = {port}, init.domain-parameters.protocol-version = 7 }}\n\
+         canton.participants.participant1 {{}}\ncanton.participants.participant2 {{}}\n"
+    );
+    let mut config = workplace.write("old.conf", &text);
+    ran(
+        &workplace,
+        &config,
+        "participant1.domains.connect_local(mydomain)\nparticipant2.domains.connect_local(mydomain)\n\
+         participant1.health.ping(participant2)\n",
+    );
+    let nodes = ["domains.mydomain", "participants.participant1"];
+    for count in 1..=nodes.len() {
+        let name = nodes[count - 1].split('.').next_back().unwrap();
+        config = with_kms(&workplace, &format!("{name}.conf"), &text, &nodes[..count]);
+        let moved = moved(&workplace, &config, name, &["--rotate-ed25519"]);
+        assert_eq!(moved.status.code(), Some(0), "{name}: {}", moved.stderr);
+        // Twice: with what the domain does not know yet, and with what it has learnt.
+        for _ in 0..2 {
+            ran(
+                &workplace,
+                &config,
+                "participant1.domains.reconnect_all()\nparticipant2.domains.reconnect_all()\n\
+                 participant1.health.ping(participant2)\nparticipant2.health.ping(participant1)\n",
+            );
+        }
+        // Nothing needs what was kept.
+        let kept = moved.stdout.lines().filter_map(|line| line.split_once("nothing needs it any more: "));
+        let ends: String = kept.map(|(_, end)| format!("{end}\n")).collect();
+        assert!(!ends.is_empty(), "{}", moved.stdout);
+        ran(
+            &workplace,
+            &config,
+            &format!(
+                "{ends}participant1.domains.reconnect_all()\nparticipant2.domains.reconnect_all()\n\
+                 participant1.health.ping(participant2)\nparticipant2.health.ping(participant1)\n"
+            ),
+        );
+    }
+}
+
+#[test]
+fn a_sequencer_and_a_mediator_are_rotated_first_with_the_lines_that_are_printed() {
+    let mut workplace = Workplace::new(&all());
+    without_ed25519(&mut workplace);
+    let port = free_port();
+    let text = format!(
+        "canton.domain-managers.manager.init.domain-parameters.protocol-version = 7\n\
+         canton.sequencers.sequencer1.public-api.port = {port}\ncanton.mediators.mediator1 {{}}\n\
+         canton.participants.participant1 {{}}\n"
+    );
+    let old = workplace.write("old.conf", &text);
+    ran(
+        &workplace,
+        &old,
+        "manager.setup.bootstrap_domain(Seq(sequencer1), Seq(mediator1))\nmanager.health.wait_for_initialized()\n\
+         participant1.domains.connect_local(sequencer1)\nparticipant1.health.ping(participant1)\n",
+    );
+    let pings = "participant1.domains.reconnect_all()\nparticipant1.health.ping(participant1)\n";
+    let nodes = ["sequencers.sequencer1", "mediators.mediator1"];
+    for count in 1..=nodes.len() {
+        let name = nodes[count - 1].split('.').next_back().unwrap();
+        let before = with_kms(&workplace, "before.conf", &text, &nodes[..count - 1]);
+        let new = with_kms(&workplace, "new.conf", &text, &nodes[..count]);
+        let first = moved(&workplace, &new, name, &["--rotate-ed25519"]);
+        assert_eq!(first.status.code(), Some(1), "{name}: {}", first.stdout);
+        assert!(first.stderr.contains("MIGRATION_ROTATE_FIRST"), "{}", first.stderr);
+        let lines = first.stderr.lines().filter_map(|line| line.strip_prefix("  "));
+        let lines: String = lines.map(|line| format!("{line}\n")).collect();
+        ran(&workplace, &before, &format!("{pings}{lines}{pings}"));
+        let done = moved(&workplace, &new, name, &["--rotate-ed25519"]);
+        assert!(done.stdout.contains("1 imported, 0 rotated"), "{name}: {}{}", done.stdout, done.stderr);
+        ran(&workplace, &new, pings);
+    }
 }

@@ -42,9 +42,9 @@ pub enum MigrateError {
     },
     /// Some keys cannot be in a KMS and are in use.
     #[error(
-        "MIGRATION_ROTATE_FIRST: nothing was changed: AWS KMS cannot hold {}. Start the node as it was, rotate to a key \
-         that it can hold, let it run for a few minutes so that nothing in flight needs the old key, and try again. In \
-         its console, for an encryption key:\n{}",
+        "MIGRATION_ROTATE_FIRST: nothing was changed: the KMS cannot hold {}, and a node without a topology of its own cannot \
+         announce another key. Start the node as it was, rotate to a key that the KMS can hold, let it run for a few minutes so \
+         that nothing in flight needs the old key, and try again. In a console with it and its domain manager:\n{}",
         keys.join("; "), script
     )]
     RotateFirst {

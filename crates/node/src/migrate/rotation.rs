@@ -1,18 +1,23 @@
-//! Encryption keys that no KMS can hold: a new KMS key takes the place of each in the topology.
+//! Keys that the KMS cannot hold: a new KMS key takes the place of each in the topology.
 //!
-//! It comes after the switch, with the keys that are in the KMS by then: the new key is made, mapped to the owners of the
-//! old one, and only then the old one's mapping is removed; the node tells its domains in that order. The old private key
-//! stays in the store, to decrypt what others sent before they heard of it, until an operator deletes it. Each step is
-//! repeated without harm. Invariant: at every moment the node can decrypt for each key that the topology names.
+//! It comes after the switch, with the keys that are in the KMS by then. A key of a member: the new one is mapped to the owners
+//! of the old one, and only then the old one's mapping is removed; the node tells its domains in that order. The old private key
+//! stays in the store, for what others sent before they heard of it and for domains that do not know the new one yet, until an
+//! operator deletes it. A namespace's key: the root of a namespace is for ever, so it delegates to the new one, and its private
+//! part leaves the store; the export file has it. Each step is repeated without harm. Invariant: at every moment the node can sign
+//! and decrypt for its topology.
 
 use std::sync::Arc;
 
 use cantle_crypto::PublicKey;
 use cantle_identity::TopologyManager;
 use cantle_store::NodeStore;
-use cantle_topology::{ChangeOptions, OwnerToKeyMapping, TopologyChangeOp, TopologyMapping};
+use cantle_topology::{
+    ChangeOptions, IdentifierDelegation, IsRootDelegation, NamespaceDelegation, OwnerToKeyMapping,
+    TopologyChangeOp, TopologyMapping,
+};
 use cantle_types::{Fingerprint, KeyName, KeyPurpose, ProtocolVersion, SystemClock};
-use cantle_vault::{KeyRole, PrivateKeyInfo, Vault};
+use cantle_vault::{GenerateError, KeyRole, PrivateKeyInfo, Vault};
 
 use super::MigrateError;
 
@@ -22,7 +27,7 @@ const SUFFIX: &str = "-kms";
 /// A key that was rotated into a KMS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotatedKey {
-    /// The old key, which is in the store to decrypt.
+    /// The old key.
     pub old: Fingerprint,
     /// The new one.
     pub new: Fingerprint,
@@ -30,6 +35,19 @@ pub struct RotatedKey {
     pub name: String,
     /// The KMS key behind it.
     pub kms_key_id: String,
+    /// What it does.
+    pub does: Rotated,
+}
+
+/// What a key does that was rotated, and where the old one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotated {
+    /// It encrypts to a member. The old one is in the store to decrypt.
+    Encryption,
+    /// It signs for a member. The old one is in the store to sign for domains that do not know the new one yet.
+    Signing,
+    /// A namespace or an identifier is delegated to it. The old one is not in the store any more.
+    Delegation,
 }
 
 /// Rotates every kept key that the topology still names. `version` is that of a node with a topology of its own.
@@ -42,70 +60,180 @@ pub(super) async fn rotate_kept(
     let kept = store.private_key_list().await?;
     let (Some(version), false) = (version, kept.is_empty()) else { return Ok(Vec::new()) };
     let manager = TopologyManager::open(Arc::clone(store), vault.clone(), clock, version).await?;
+    let mut of_members = Vec::new();
     let mut rotated = Vec::new();
     for entry in kept {
         let Some(old) = vault.private_key(&entry.fingerprint).await? else { continue };
-        let state = manager.state();
-        let mapped = state.uses_of_key(old.fingerprint()).filter_map(|active| match active.mapping() {
-            TopologyMapping::OwnerToKeyMapping(mapping) => Some(mapping.clone()),
-            _ => None,
-        });
-        let mapped: Vec<OwnerToKeyMapping> = mapped.collect();
-        if !mapped.is_empty() {
-            rotated.push(rotate(vault, &manager, &old, mapped).await?);
+        let uses = Uses::of(&manager, &old);
+        // What they delegate to signs for the members.
+        if !uses.delegations.is_empty() {
+            rotated.push(delegate(vault, &manager, &old, &uses).await?);
+        }
+        of_members.push((old, uses));
+    }
+    for (old, uses) in &of_members {
+        if !uses.mapped.is_empty() {
+            rotated.push(rotate(vault, &manager, old, &uses.mapped).await?);
         }
     }
     vault.settled().await;
+    for (old, uses) in of_members {
+        if !uses.delegations.is_empty() && uses.mapped.is_empty() {
+            vault.end_kept(old.fingerprint()).await?;
+        }
+    }
     Ok(rotated)
 }
 
+/// Where the topology names a key.
+struct Uses {
+    mapped: Vec<OwnerToKeyMapping>,
+    /// Each with the new key for the old one.
+    delegations: Vec<TopologyMapping>,
+}
+
+impl Uses {
+    fn of(manager: &TopologyManager, key: &PrivateKeyInfo) -> Self {
+        let mut uses = Self { mapped: Vec::new(), delegations: Vec::new() };
+        for active in manager.state().uses_of_key(key.fingerprint()) {
+            match active.mapping() {
+                TopologyMapping::OwnerToKeyMapping(mapping) => uses.mapped.push(mapping.clone()),
+                mapping @ (TopologyMapping::NamespaceDelegation(_)
+                | TopologyMapping::IdentifierDelegation(_)) => {
+                    uses.delegations.push(mapping.clone());
+                }
+                _ => {}
+            }
+        }
+        uses
+    }
+}
+
+/// Has what is delegated to a key delegated to a new one too.
+async fn delegate(
+    vault: &Vault,
+    manager: &TopologyManager,
+    old: &PrivateKeyInfo,
+    uses: &Uses,
+) -> Result<RotatedKey, MigrateError> {
+    let new = successor(vault, old, KeyRole::Namespace).await?;
+    let PublicKey::Signing(key) = &new else { unreachable!("what delegates is a signing key") };
+    for mapping in &uses.delegations {
+        let known =
+            manager.state().uses_of_key(key.fingerprint()).any(|active| match (active.mapping(), mapping) {
+                (TopologyMapping::NamespaceDelegation(known), TopologyMapping::NamespaceDelegation(old)) => {
+                    known.namespace() == old.namespace()
+                }
+                (
+                    TopologyMapping::IdentifierDelegation(known),
+                    TopologyMapping::IdentifierDelegation(old),
+                ) => known.identifier == old.identifier,
+                _ => false,
+            });
+        if known {
+            continue;
+        }
+        let delegated = match mapping {
+            TopologyMapping::NamespaceDelegation(mapping) => {
+                let root =
+                    if mapping.is_root_delegation() { IsRootDelegation::Yes } else { IsRootDelegation::No };
+                let mapping = NamespaceDelegation::new(mapping.namespace().clone(), key.clone(), root);
+                TopologyMapping::NamespaceDelegation(mapping.expect("the new key is not the namespace's own"))
+            }
+            TopologyMapping::IdentifierDelegation(mapping) => {
+                let identifier = mapping.identifier.clone();
+                TopologyMapping::IdentifierDelegation(IdentifierDelegation {
+                    identifier,
+                    target: key.clone(),
+                })
+            }
+            _ => unreachable!("only delegations were collected"),
+        };
+        let added = manager.authorize(TopologyChangeOp::Add, delegated, None, ChangeOptions::default()).await;
+        added.map_err(|source| not_told(old, &new, source))?;
+    }
+    described(vault, old, &new, Rotated::Delegation).await
+}
+
+/// Maps a new key to the owners of an old one, and then takes the old one's mappings back.
 async fn rotate(
     vault: &Vault,
     manager: &TopologyManager,
     old: &PrivateKeyInfo,
-    mapped: Vec<OwnerToKeyMapping>,
+    mapped: &[OwnerToKeyMapping],
 ) -> Result<RotatedKey, MigrateError> {
-    let name = next_name(old);
-    let found = vault.find_by_name(&name, KeyPurpose::Encryption).await?;
-    let key = match found.filter(|found| found.kms.is_some()) {
-        Some(found) => found.public,
-        None => {
-            let made = vault.generate_encryption_key(Some(name.clone()), None, KeyRole::Encryption).await;
-            let failed = |source| MigrateError::NotRotated {
-                fingerprint: old.fingerprint().clone(),
-                source: Box::new(source),
-            };
-            PublicKey::Encryption(made.map_err(failed)?)
-        }
+    let (role, does) = match old.purpose() {
+        KeyPurpose::Encryption => (KeyRole::Encryption, Rotated::Encryption),
+        KeyPurpose::Signing => (KeyRole::Signing, Rotated::Signing),
     };
-    let told = |source| MigrateError::NotTold {
-        fingerprint: old.fingerprint().clone(),
-        new: key.fingerprint().clone(),
-        source: Box::new(source),
-    };
+    let new = successor(vault, old, role).await?;
     let added = mapped.iter().map(|mapping| {
-        let (owner, key) = (mapping.owner.clone(), key.clone());
+        let (owner, key) = (mapping.owner.clone(), new.clone());
         TopologyMapping::OwnerToKeyMapping(OwnerToKeyMapping { owner, key })
     });
-    manager.authorize_all(added.collect()).await.map_err(told)?;
+    manager.authorize_all(added.collect()).await.map_err(|source| not_told(old, &new, source))?;
     for mapping in mapped {
-        let mapping = TopologyMapping::OwnerToKeyMapping(mapping);
+        let mapping = TopologyMapping::OwnerToKeyMapping(mapping.clone());
         let removed =
             manager.authorize(TopologyChangeOp::Remove, mapping, None, ChangeOptions::default()).await;
-        removed.map_err(told)?;
+        removed.map_err(|source| not_told(old, &new, source))?;
     }
-    let info = vault.private_key(key.fingerprint()).await?;
+    described(vault, old, &new, does).await
+}
+
+/// The KMS key that takes a key's place: the one that an interrupted attempt made, or a new one.
+async fn successor(vault: &Vault, old: &PrivateKeyInfo, role: KeyRole) -> Result<PublicKey, MigrateError> {
+    let name = next_name(old);
+    let found = vault.find_by_name(&name, old.purpose()).await?;
+    if let Some(found) = found.filter(|found| found.kms.is_some()) {
+        return Ok(found.public);
+    }
+    let made: Result<PublicKey, GenerateError> = match old.purpose() {
+        KeyPurpose::Signing => {
+            vault.generate_signing_key(Some(name), None, role).await.map(PublicKey::Signing)
+        }
+        KeyPurpose::Encryption => {
+            vault.generate_encryption_key(Some(name), None, role).await.map(PublicKey::Encryption)
+        }
+    };
+    made.map_err(|source| MigrateError::NotRotated {
+        fingerprint: old.fingerprint().clone(),
+        source: Box::new(source),
+    })
+}
+
+fn not_told(old: &PrivateKeyInfo, new: &PublicKey, source: cantle_identity::ChangeError) -> MigrateError {
+    MigrateError::NotTold {
+        fingerprint: old.fingerprint().clone(),
+        new: new.fingerprint().clone(),
+        source: Box::new(source),
+    }
+}
+
+async fn described(
+    vault: &Vault,
+    old: &PrivateKeyInfo,
+    new: &PublicKey,
+    does: Rotated,
+) -> Result<RotatedKey, MigrateError> {
+    tracing::info!(old = %old.fingerprint(), new = %new.fingerprint(), "a key was rotated into the KMS");
+    let info = vault.private_key(new.fingerprint()).await?;
     Ok(RotatedKey {
         old: old.fingerprint().clone(),
-        new: key.fingerprint().clone(),
-        name: name.to_string(),
+        new: new.fingerprint().clone(),
+        name: next_name(old).to_string(),
         kms_key_id: info.and_then(|info| info.kms).map(|kms| kms.kms_key_id).unwrap_or_default(),
+        does,
     })
 }
 
 /// The name of the new key, which tells an interrupted attempt's key again.
 fn next_name(old: &PrivateKeyInfo) -> KeyName {
-    let name = old.name.as_ref().map_or("encryption", KeyName::as_str);
+    let name = old.name.as_ref().filter(|name| !name.is_empty());
+    let name = name.map_or_else(|| old.purpose().to_string(), ToString::to_string);
     let longer = KeyName::try_from(format!("{name}{SUFFIX}"));
-    longer.unwrap_or_else(|_| "encryption-kms".parse().expect("a short name of letters is a key name"))
+    longer.unwrap_or_else(|_| {
+        let short = format!("{}{SUFFIX}", &old.fingerprint().as_str()[..12]);
+        short.parse().expect("a short name of letters and digits is a key name")
+    })
 }

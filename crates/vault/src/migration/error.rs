@@ -154,7 +154,7 @@ impl MigrationError {
 fn hint(spec: &KeySpec) -> &'static str {
     match spec {
         KeySpec::EccNistEdwards25519 => {
-            " (a KMS or Region without Ed25519 cannot hold it: rotate the key to ec-dsa-p-256 first)"
+            " (a KMS or Region without Ed25519 cannot hold it: with --rotate-ed25519 a new key takes its place)"
         }
         _ => "",
     }

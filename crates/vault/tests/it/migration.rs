@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use cantle_crypto::{EncryptionKeyScheme, PublicKey, SigningKeyScheme};
+use cantle_crypto::{EncryptionKeyScheme, HashPurpose, PublicKey, SigningKeyScheme, digest};
 use cantle_kms::testing::{FakeKms, Fault};
 use cantle_kms::{
     KeySpec, KeyState, KeyUsage, Kms, KmsAnswer, KmsError, KmsRequest, Operation, OriginType, Reply,
 };
 use cantle_store::{CreationJournal, CryptoProvider, KeyOrigin, KeyStore, KmsMetadata, SqliteStore};
 use cantle_types::Fingerprint;
-use cantle_vault::{KeyMove, KeyRole, MigrationError, PlannedKey, Vault, VaultBackend, VaultError};
+use cantle_vault::{
+    Ed25519Keys, KeyMove, KeyRole, MigrationError, PlannedKey, Vault, VaultBackend, VaultError,
+};
 
 use crate::support::{hash, memory, name, open, options, rows};
 
@@ -68,7 +70,7 @@ async fn migrating(store: &SqliteStore, kms: Arc<dyn Kms>) -> Vault {
 }
 
 async fn plan(vault: &Vault) -> Vec<PlannedKey> {
-    vault.plan_migration(|_| None).await.unwrap()
+    vault.plan_migration(|_| None, Ed25519Keys::Imported).await.unwrap()
 }
 
 async fn import_all(vault: &Vault) -> Result<Vec<KmsMetadata>, MigrationError> {
@@ -147,7 +149,8 @@ async fn what_a_kms_cannot_hold_is_archived_or_kept_to_decrypt_until_it_is_delet
     let vault = migrating(&store, Arc::new(FakeKms::new())).await;
     let needed = fingerprints(&store).await[1].clone();
     let by = |fingerprint: &Fingerprint| (*fingerprint == needed).then(|| "it is mapped".to_owned());
-    let steps: Vec<_> = vault.plan_migration(by).await.unwrap().into_iter().map(|key| key.step).collect();
+    let planned = vault.plan_migration(by, Ed25519Keys::Imported).await.unwrap();
+    let steps: Vec<_> = planned.into_iter().map(|key| key.step).collect();
     let expected =
         [KeyMove::Import(KeySpec::EccNistP256), KeyMove::Rotate("it is mapped".to_owned()), KeyMove::Archive];
     assert_eq!(steps, expected);
@@ -285,4 +288,27 @@ async fn a_kms_key_with_other_material_is_not_taken() {
     assert_eq!(kms.keys().len(), 3);
     vault.switch_to_kms(&moved, &[]).await.unwrap();
     use_all(&store, &kms, 1).await;
+}
+
+#[tokio::test]
+async fn an_ed25519_key_that_the_kms_cannot_hold_signs_until_it_is_ended() {
+    let store = node(&[SigningKeyScheme::Ed25519, SigningKeyScheme::Ed25519], &[]).await;
+    let needed = fingerprints(&store).await[0].clone();
+    let kms = Arc::new(FakeKms::new());
+    let vault = migrating(&store, Arc::clone(&kms) as Arc<dyn Kms>).await;
+    let by = |fingerprint: &Fingerprint| (*fingerprint == needed).then(|| "it is mapped".to_owned());
+    let planned = vault.plan_migration(by, Ed25519Keys::Replaced).await.unwrap();
+    let steps: Vec<_> = planned.into_iter().map(|key| key.step).collect();
+    assert_eq!(steps, [KeyMove::Rotate("it is mapped".to_owned()), KeyMove::Archive]);
+    vault.switch_to_kms(&[], std::slice::from_ref(&needed)).await.unwrap();
+    let backend = VaultBackend::Kms(kms as Arc<dyn Kms>);
+    let vault = open(&store, backend, options(CryptoProvider::Kms)).await.unwrap();
+    let hash = digest(HashPurpose::TopologyTransactionSignature, b"what is signed");
+    let signature = vault.sign(&hash, &needed).await.unwrap();
+    let public = vault.public_key(&needed).await.unwrap().unwrap().key;
+    let PublicKey::Signing(public) = public else { panic!("{public:?}") };
+    public.verify_hash(&hash, &signature).unwrap();
+    vault.end_kept(&needed).await.unwrap();
+    assert!(vault.sign(&hash, &needed).await.is_err());
+    assert_eq!(store.private_key_list().await.unwrap(), []);
 }

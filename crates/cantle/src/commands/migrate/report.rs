@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
-use cantle_node::{FromKms, KeyMove, KeyPlan, KmsMetadata, RotatedKey, ToKms};
+use cantle_node::{FromKms, KeyMove, KeyPlan, KmsMetadata, Rotated, RotatedKey, ToKms};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
@@ -11,8 +11,8 @@ const MONTHLY: usize = 1;
 /// The requests for one key, in their order; the last one by what the key is for.
 const REQUESTS: [&str; 5] =
     ["CreateKey", "GetParametersForImport", "ImportKeyMaterial", "DescribeKey", "GetPublicKey"];
-/// The requests for a key that takes the place of one that no KMS can hold. Its announcement takes two signatures.
-const ROTATION: [&str; 6] = ["CreateKey", "DescribeKey", "GetPublicKey", "Decrypt", "Sign", "Sign"];
+/// The requests for a key that takes the place of one that the KMS cannot hold.
+const ROTATION: [&str; 3] = ["CreateKey", "DescribeKey", "GetPublicKey"];
 
 /// What will happen, without anything of it.
 pub(super) struct Plan {
@@ -43,14 +43,22 @@ impl Plan {
 
     /// What the node will tell its domains, in this order.
     fn transactions(&self) -> Vec<String> {
-        let of = |(key, by): (&KeyPlan, &str)| {
+        let is_namespace = |(key, _): &(&KeyPlan, &str)| key.purpose == "namespace";
+        let delegations = self.rotated().filter(is_namespace).map(|(key, by)| {
+            format!(
+                "Add NamespaceDelegation: what {} does ({by}), the new key {}-kms may do, ECC_NIST_P256",
+                key.fingerprint, key.name
+            )
+        });
+        let mappings = self.rotated().filter(|rotated| !is_namespace(rotated)).flat_map(|(key, by)| {
             let owner = by.strip_prefix("it is mapped to ").unwrap_or(by);
+            let spec = if key.purpose == "encryption" { "RSA_2048" } else { "ECC_NIST_P256" };
             [
-                format!("Add OwnerToKeyMapping {owner}: the new key {}-kms, RSA_2048", key.name),
+                format!("Add OwnerToKeyMapping {owner}: the new key {}-kms, {spec}", key.name),
                 format!("Remove OwnerToKeyMapping {owner}: {}", key.fingerprint),
             ]
-        };
-        self.rotated().flat_map(of).collect()
+        });
+        delegations.chain(mappings).collect()
     }
 
     fn new_keys(&self) -> usize {
@@ -67,8 +75,16 @@ impl Plan {
                 *requests.entry(operation).or_insert(0) += 1;
             }
         }
-        for operation in self.rotated().flat_map(|_| ROTATION) {
-            *requests.entry(operation).or_insert(0) += 1;
+        for (key, _) in self.rotated() {
+            // A mapping is announced with two signatures of a namespace key that is in the KMS by then.
+            let more: &[&str] = match key.purpose {
+                "namespace" => &[],
+                "encryption" => &["Decrypt", "Sign", "Sign"],
+                _ => &["Sign", "Sign"],
+            };
+            for operation in ROTATION.iter().chain(more) {
+                *requests.entry(*operation).or_insert(0) += 1;
+            }
         }
         requests
     }
@@ -112,7 +128,7 @@ impl fmt::Display for Plan {
         table.load_style(presets::NOTHING);
         table.set_header(["PURPOSE", "NAME", "SCHEME", "FINGERPRINT", "WHAT HAPPENS"]);
         for key in &self.keys {
-            table.add_row([key.purpose, &key.name, key.scheme, &key.fingerprint, &step(&key.step)]);
+            table.add_row([key.purpose, &key.name, key.scheme, &key.fingerprint, &step(key)]);
         }
         writeln!(f, "{}\n", table.trim_fmt())?;
         writeln!(f, "permissions: {}", self.permissions().join(", "))?;
@@ -141,15 +157,20 @@ fn step_name(step: &KeyMove) -> &'static str {
     }
 }
 
-fn step(step: &KeyMove) -> String {
-    match step {
+fn step(key: &KeyPlan) -> String {
+    match &key.step {
         KeyMove::Import(spec) if spec.as_str() == "ECC_NIST_EDWARDS25519" => {
-            format!("imported as {spec}, where the KMS has it")
+            format!("imported as {spec}; where the KMS has none, see --rotate-ed25519")
         }
         KeyMove::Import(spec) => format!("imported as {spec}"),
         KeyMove::Archive => "no KMS can hold it and nothing needs it: exported, then erased".to_owned(),
         KeyMove::Rotate(by) => {
-            format!("no KMS can hold it, and {by}: rotated to a new KMS key, kept to decrypt")
+            let then = match key.purpose {
+                "namespace" => "delegates to a new KMS key, exported, then erased",
+                "encryption" => "rotated to a new KMS key, kept to decrypt",
+                _ => "rotated to a new KMS key, kept for domains that do not know it yet",
+            };
+            format!("the KMS cannot hold it, and {by}: {then}")
         }
         _ => String::new(),
     }
@@ -183,11 +204,27 @@ pub(super) fn not_confirmed(node: &ToKms) -> String {
 pub(super) fn rotations(node: &str, rotated: &[RotatedKey]) -> String {
     let node = node.replace('-', "_");
     let line = |key: &RotatedKey| {
+        let (what, kept) = match key.does {
+            Rotated::Encryption => {
+                ("encryption key", "to decrypt what others sent before they heard of the new one")
+            }
+            Rotated::Signing => ("signing key", "to sign for domains that do not know the new one yet"),
+            Rotated::Delegation => ("namespace key", ""),
+        };
+        let then = if kept.is_empty() {
+            "The new key signs for the namespace; the old one, its root, has left the database and is in the export file: keep that \
+             offline"
+                .to_owned()
+        } else {
+            format!(
+                "The old key stays in its database {kept}. When the node has been connected to each of its domains for some \
+                 minutes, nothing needs it any more: {node}.keys.secret.delete(\"{}\", force = true)",
+                key.old
+            )
+        };
         format!(
-            "rotated: encryption key {} to {} ({}, KMS key {}); the node tells its domains when it is started. The old key \
-             stays in its database to decrypt what others sent before they heard of the new one. When the node has been \
-             connected to each of its domains for some minutes, nothing needs it any more: {node}.keys.secret.delete(\"{}\", force = true)\n",
-            key.old, key.new, key.name, key.kms_key_id, key.old
+            "rotated: {what} {} to {} ({}, KMS key {}); the node tells its domains when it is started. {then}\n",
+            key.old, key.new, key.name, key.kms_key_id
         )
     };
     rotated.iter().map(line).collect()
