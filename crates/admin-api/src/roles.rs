@@ -66,6 +66,25 @@ impl Roles {
             _ => None,
         })
     }
+
+    /// Whether the key is the root of this node's namespace and nothing else, and another one that `is_here` may sign for the
+    /// namespace in its stead.
+    #[must_use]
+    pub fn is_spare_root(&self, key: &Fingerprint, is_here: impl Fn(&Fingerprint) -> bool) -> bool {
+        let others = self.active.iter().any(|mapping| match mapping {
+            TopologyMapping::IdentifierDelegation(delegation) => delegation.target.fingerprint() == key,
+            TopologyMapping::OwnerToKeyMapping(mapping) => mapping.key.fingerprint() == key,
+            _ => false,
+        });
+        let delegated = self.active.iter().any(|mapping| match mapping {
+            TopologyMapping::NamespaceDelegation(delegation) => {
+                let target = delegation.target().fingerprint();
+                delegation.namespace().fingerprint() == key && target != key && is_here(target)
+            }
+            _ => false,
+        });
+        self.namespace.as_ref() == Some(key) && !others && delegated
+    }
 }
 
 /// The role that a signing key's name tells, by Canton's convention `<node>-namespace`, `<node>-signing`.

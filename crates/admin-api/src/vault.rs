@@ -191,7 +191,11 @@ impl VaultService for VaultAdmin {
     ) -> Result<Response<DeleteKeyPairResponse>, Status> {
         let fingerprint = fingerprint(&request.into_inner().fingerprint)?;
         let roles = Roles::read(&self.topology).await.map_err(|error| error.to_status())?;
-        let in_use = roles.use_of(&fingerprint).map_or(KeyInUse::No, KeyInUse::Yes);
+        let here = self.vault.private_keys(&KeyFilter::default()).await.map_err(|error| error.to_status())?;
+        let is_here = |key: &Fingerprint| here.iter().any(|info| info.fingerprint() == key);
+        // What the root has signed stays valid without it, and it can be signed with elsewhere.
+        let in_use = roles.use_of(&fingerprint).filter(|_| !roles.is_spare_root(&fingerprint, is_here));
+        let in_use = in_use.map_or(KeyInUse::No, KeyInUse::Yes);
         self.vault.delete_key_pair(&fingerprint, in_use).await.map_err(|error| error.to_status())?;
         Ok(Response::new(DeleteKeyPairResponse {}))
     }

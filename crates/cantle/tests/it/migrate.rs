@@ -142,9 +142,9 @@ async fn a_migration_killed_after_any_step_is_taken_up_by_the_next() {
     let lines =
         moved.stdout.lines().filter_map(|line| line.strip_prefix("  ")).collect::<Vec<_>>().join("\n");
     assert!(lines.contains("all.renew"), "{lines}");
+    let root = workplace.keys(&kms)[0]["kms_key_id"].as_str().unwrap().to_owned();
     let delegated = workplace.run(&kms, &lines);
     assert_eq!(delegated.status.code(), Some(0), "{}", delegated.stderr);
-    let root = workplace.keys(&kms)[0]["kms_key_id"].as_str().unwrap().to_owned();
     workplace.client("operator").disable_key().key_id(root).send().await.unwrap();
     let signed = workplace.run(
         &kms,
@@ -152,6 +152,9 @@ async fn a_migration_killed_after_any_step_is_taken_up_by_the_next() {
          participant1.topology.owner_to_key_mappings.authorize(TopologyChangeOp.Add, participant1.id, key.fingerprint, KeyPurpose.Signing)\n",
     );
     assert_eq!(signed.status.code(), Some(0), "without the root: {}", signed.stderr);
+    let (daemon, line) = workplace.daemon(&kms, "ready: participant participant1");
+    daemon.terminate(SOON).unwrap();
+    assert_eq!(line, ready, "and it is well");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,6 +202,14 @@ async fn a_default_node_moves_and_its_encryption_key_is_rotated_as_the_dry_run_s
     let ended = workplace.run(&kms, &end);
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
     assert_eq!(workplace.keys(&kms).len(), 3);
+    // A key that was imported is replaced by one of a scheme that the KMS makes.
+    let rotated = workplace.run(&kms, "participant1.keys.secret.rotate_node_keys()\n");
+    assert_eq!(rotated.status.code(), Some(0), "{}", rotated.stderr);
+    let keys = workplace.keys(&kms);
+    let made = keys.iter().filter(|key| key["name"].as_str().unwrap().contains("-rotated-"));
+    let mut made: Vec<&str> = made.map(|key| key["key_spec"].as_str().unwrap()).collect();
+    made.sort_unstable();
+    assert_eq!(made, ["ECC_NIST_P256", "RSA_2048"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

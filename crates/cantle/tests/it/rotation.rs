@@ -6,7 +6,7 @@ use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use cantle_testkit::Process;
 use serde_json::Value;
 
-use crate::support::{SIX, SOON, Workplace, count_keys, make_key};
+use crate::support::{SIX, SOON, Workplace, count_keys, free_port, make_key};
 
 const NODES: [(&str, &str); 5] = [
     ("domain-managers", "manager"),
@@ -101,30 +101,166 @@ async fn no_ping_fails_while_the_keys_of_all_nodes_are_replaced() {
     daemon.terminate(SOON).unwrap();
 }
 
+/// Rotates what `$LINES` says, each key by one that the operator has made in the KMS.
+const GIVEN: &str = r#"
+def key(node, name):
+    return node.keys.secret.list(filterName = node.name + "-" + name)[0].publicKey.fingerprint
+
+$LINES
+print("all rotated")
+"#;
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_replaced_by_one_that_the_operator_made() {
+async fn keys_of_all_nodes_are_replaced_by_those_that_the_operator_made_and_no_ping_fails() {
     let workplace = Workplace::new(SIX);
     let (daemon, remote) = daemon(&workplace);
     let operator = workplace.client("operator");
-    let signing = make_key(&operator, KeySpec::EccNistP384, KeyUsageType::SignVerify).await;
-    let encryption = make_key(&operator, KeySpec::Rsa2048, KeyUsageType::EncryptDecrypt).await;
-    let text = format!(
-        r#"
-def key(name):
-    return participant1.keys.secret.list(filterName = "participant1-" + name)[0].publicKey.fingerprint
-
-participant1.keys.secret.rotate_kms_node_key(key("signing"), "{}", "mine")
-participant1.keys.secret.rotate_kms_node_key(key("encryption"), "{}")
-participant1.health.ping(participant2)
-participant2.health.ping(participant1)
-print("pinged with them")
-"#,
-        signing.id, encryption.arn
-    );
-    let done = script(&workplace, &remote, "mine.canton", &text).finish(SOON).unwrap();
-    assert!(done.stdout.contains("pinged with them"), "{}\n{}", done.stdout, done.stderr);
-    for (key, operation) in [(&signing, "Sign"), (&encryption, "Decrypt")] {
+    let mut made = Vec::new();
+    let mut lines = String::new();
+    for (_, name) in NODES {
+        let signing = make_key(&operator, KeySpec::EccNistP384, KeyUsageType::SignVerify).await;
+        let manager = if matches!(name, "sequencer1" | "mediator1") { ", manager" } else { "" };
+        lines += &format!(
+            "{name}.keys.secret.rotate_kms_node_key(key({name}, \"signing\"), \"{}\"{manager}, name = \"{name}-mine\")\n",
+            signing.id
+        );
+        made.push((signing, "Sign"));
+        if name.starts_with("participant") {
+            let encryption = make_key(&operator, KeySpec::Rsa2048, KeyUsageType::EncryptDecrypt).await;
+            lines += &format!(
+                "{name}.keys.secret.rotate_kms_node_key(key({name}, \"encryption\"), \"{}\")\n",
+                encryption.arn
+            );
+            made.push((encryption, "Decrypt"));
+        }
+    }
+    let mut pings = script(&workplace, &remote, "pings.canton", PINGS);
+    pings.wait_for("round 0", SOON).unwrap();
+    let text = GIVEN.replace("$LINES", &lines);
+    let rotated = script(&workplace, &remote, "mine.canton", &text).finish(SOON).unwrap();
+    assert!(rotated.status.success(), "{}\n{}", rotated.stdout, rotated.stderr);
+    let pings = pings.finish(SOON).unwrap();
+    assert!(pings.status.success(), "{}\n{}", pings.stdout, pings.stderr);
+    let done = script(&workplace, &remote, "again.canton", PINGS).finish(SOON).unwrap();
+    assert!(done.status.success(), "{}\n{}", done.stdout, done.stderr);
+    for (key, operation) in &made {
         assert!(workplace.requests(&key.arn, operation) > 0, "{operation} with {}", key.arn);
     }
+
+    // Mistakes: each is told, and changes nothing.
+    let disabled = make_key(&operator, KeySpec::EccNistP256, KeyUsageType::SignVerify).await;
+    operator.disable_key().key_id(&disabled.id).send().await.unwrap();
+    let other = make_key(&workplace.client("other"), KeySpec::EccNistP256, KeyUsageType::SignVerify).await;
+    let rsa = make_key(&operator, KeySpec::Rsa2048, KeyUsageType::EncryptDecrypt).await;
+    let list = "print(participant1.keys.secret.list(), participant1.topology.owner_to_key_mappings.list())\n";
+    let before = script(&workplace, &remote, "list.canton", list).finish(SOON).unwrap().stdout;
+    for (fingerprint, id, told) in [
+        ("\"1220abcd\"", disabled.id.as_str(), "is not that of a key"),
+        ("key(participant1, \"mine\")", &disabled.id, "isabled"),
+        ("key(participant1, \"mine\")", &other.id, "KMS_KEY_NOT_FOUND"),
+        ("key(participant1, \"mine\")", &other.arn, "kms:DescribeKey"),
+        ("key(participant1, \"mine\")", &rsa.id, "KeyUsage"),
+        ("key(participant1, \"mine\")", "no key at all!", "no key at all!"),
+    ] {
+        let line = format!("participant1.keys.secret.rotate_kms_node_key({fingerprint}, \"{id}\")");
+        let text = GIVEN.replace("$LINES", &line);
+        let refused = script(&workplace, &remote, "wrong.canton", &text).finish(SOON).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{line}: {}", refused.stdout);
+        assert!(refused.stderr.contains(told), "{line}: {}", refused.stderr);
+    }
+    assert_eq!(script(&workplace, &remote, "list.canton", list).finish(SOON).unwrap().stdout, before);
     daemon.terminate(SOON).unwrap();
+}
+
+/// Has a fresh key sign for a node's namespace, signs all of its topology again with it, and lets the root go.
+const RENEW: &str = r#"
+def renew(node):
+    namespace = node.id.uid.namespace.fingerprint
+    fresh = node.keys.secret.generate_signing_key(node.name + "-namespace-delegate")
+    node.topology.namespace_delegations.authorize(TopologyChangeOp.Add, namespace, fresh.fingerprint, isRootDelegation = False)
+    node.topology.all.renew(namespace, fresh.fingerprint)
+    node.keys.secret.delete(namespace, force = True)
+"#;
+
+/// The KMS keys that are the roots of namespaces.
+fn roots(workplace: &Workplace, config: &std::path::Path) -> Vec<String> {
+    let keys = workplace.keys(config);
+    let names = keys.iter().filter(|key| key["name"].as_str().unwrap().ends_with("-namespace"));
+    names.map(|key| key["kms_key_id"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn disable(workplace: &Workplace, ids: &[String]) {
+    for id in ids {
+        workplace.client("operator").disable_key().key_id(id).send().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn namespaces_are_signed_for_by_fresh_keys_and_no_ping_fails_without_the_roots() {
+    let workplace = Workplace::new(SIX);
+    let (daemon, remote) = daemon(&workplace);
+    let roots = roots(&workplace, &workplace.path("nodes.conf"));
+    assert_eq!(roots.len(), 3);
+    let mut pings = script(&workplace, &remote, "pings.canton", PINGS);
+    pings.wait_for("round 0", SOON).unwrap();
+    let text =
+        format!("{RENEW}\nrenew(participant1)\nrenew(manager)\nrenew(participant2)\nprint(\"renewed\")\n");
+    let renewed = script(&workplace, &remote, "renew.canton", &text).finish(SOON).unwrap();
+    assert!(renewed.status.success(), "{}\n{}", renewed.stdout, renewed.stderr);
+    disable(&workplace, &roots).await;
+    // Signed by the fresh keys.
+    let rotated = script(&workplace, &remote, "rotate.canton", ROTATE).finish(SOON).unwrap();
+    assert!(rotated.status.success(), "{}\n{}", rotated.stdout, rotated.stderr);
+    let pings = pings.finish(SOON).unwrap();
+    assert!(pings.status.success(), "{}\n{}", pings.stdout, pings.stderr);
+    let done = script(&workplace, &remote, "again.canton", PINGS).finish(SOON).unwrap();
+    assert!(done.status.success(), "{}\n{}", done.stdout, done.stderr);
+    daemon.terminate(SOON).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embedded_domain_replaces_and_renews_its_keys_too() {
+    let workplace = Workplace::new(SIX);
+    let operator = workplace.client("operator");
+    let mine = make_key(&operator, KeySpec::EccNistP256, KeyUsageType::SignVerify).await;
+    let text: String = ["domains.mydomain", "participants.participant1"]
+        .iter()
+        .map(|node| {
+            format!(
+                "canton.{node}.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}\n",
+                workplace.endpoint
+            )
+        })
+        .collect();
+    let more = format!("init.domain-parameters.protocol-version = 7, public-api.port = {}", free_port());
+    let config = workplace.write("embedded.conf", &format!("{text}canton.domains.mydomain {{ {more} }}\n"));
+    let (daemon, ready) = workplace.daemon(&config, "ready: domain mydomain");
+    daemon.terminate(SOON).unwrap();
+    let roots = roots(&workplace, &config);
+    let keys = format!(
+        r#"{RENEW}
+participant1.domains.connect_local(mydomain)
+participant1.health.ping(participant1)
+mydomain.keys.secret.rotate_node_keys()
+participant1.health.ping(participant1)
+signing = [key.publicKey.fingerprint for key in mydomain.keys.secret.list() if "rotated" in key.name][0]
+mydomain.keys.secret.rotate_kms_node_key(signing, "{}", "mine")
+participant1.health.ping(participant1)
+renew(mydomain)
+renew(participant1)
+participant1.health.ping(participant1)
+"#,
+        mine.id
+    );
+    let done = workplace.run(&config, &keys);
+    assert!(done.status.success(), "{}\n{}", done.stdout, done.stderr);
+    assert!(workplace.requests(&mine.arn, "Sign") > 0);
+    assert_eq!(roots.len(), 2);
+    disable(&workplace, &roots).await;
+    let (daemon, line) = workplace.daemon(&config, "ready: domain mydomain");
+    assert_eq!(line, ready);
+    assert!(daemon.terminate(SOON).unwrap().status.success());
+    let text = "participant1.domains.reconnect_all()\nmydomain.keys.secret.rotate_node_keys()\nparticipant1.health.ping(participant1)\n";
+    let done = workplace.run(&config, text);
+    assert!(done.status.success(), "{}\n{}", done.stdout, done.stderr);
 }

@@ -30,7 +30,7 @@ const KMS_KEY: Param = required("newKmsKeyId", "text");
 const NAME: Param = optional("name", "text", Default::EmptyText);
 
 const TO_KMS_KEY: &str = "Replaces a key of the node by one that exists in the KMS.";
-const TO_NEW_KEY: &str = "Replaces a key of the node by a new one of the same purpose and scheme.";
+const TO_NEW_KEY: &str = "Replaces a key of the node by a new one of the same purpose, and of the same scheme if the node makes such keys.";
 const ALL_KEYS: &str = "Replaces all keys of the node but that of its namespace.";
 
 pub(super) const COMMANDS: &[Spec] = &[
@@ -190,15 +190,31 @@ fn replace_by_new(call: &Call<'_>, current: &Current, wanted_name: &str) -> Resu
     let name = current.next_name(wanted_name);
     let key = match &current.key {
         crypto::public_key::Key::SigningPublicKey(key) => {
-            crypto::public_key::Key::SigningPublicKey(new_signing_key(call, name, key.scheme)?)
+            let made = or_default(key.scheme, |scheme| new_signing_key(call, name.clone(), scheme));
+            crypto::public_key::Key::SigningPublicKey(made?)
         }
         crypto::public_key::Key::EncryptionPublicKey(key) => {
-            crypto::public_key::Key::EncryptionPublicKey(new_encryption_key(call, name, key.scheme)?)
+            let made = or_default(key.scheme, |scheme| new_encryption_key(call, name.clone(), scheme));
+            crypto::public_key::Key::EncryptionPublicKey(made?)
         }
     };
     let data = crate::value::public_key(key);
     swap(call, current, &data)?;
     Ok(data)
+}
+
+/// Makes a key of a scheme; of the node's default where the node makes none of that scheme: a key that was imported into a KMS,
+/// or kept beside it, has one that only a node without a KMS makes.
+fn or_default<T>(scheme: i32, make: impl Fn(i32) -> Result<T, Failure>) -> Result<T, Failure> {
+    const DEFAULT: i32 = 0;
+    match make(scheme) {
+        Err(Failure::Node { code: "INVALID_ARGUMENT", message, .. })
+            if message.contains("KEY_SCHEME_NOT_ALLOWED") =>
+        {
+            make(DEFAULT)
+        }
+        made => made,
+    }
 }
 
 fn rotate_to_kms_key(call: &Call<'_>) -> Result<Data, Failure> {

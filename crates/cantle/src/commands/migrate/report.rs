@@ -257,10 +257,12 @@ pub(super) fn moved(node: &ToKms, moved: &[KmsMetadata], rotated: &[RotatedKey],
              from that, sign with a key that was made in the KMS, in the node's console:\n  \
              val fresh = {name}.keys.secret.generate_signing_key(\"{}-delegate\")\n  \
              {name}.topology.namespace_delegations.authorize(TopologyChangeOp.Add, \"{}\", fresh.fingerprint, isRootDelegation = false)\n  \
-             {name}.topology.all.renew(\"{}\", fresh.fingerprint)\n\
+             {name}.topology.all.renew(\"{}\", fresh.fingerprint)\n  \
+             {name}.keys.secret.delete(\"{}\", force = true)\n\
              and then take the root offline: aws kms disable-key. The root itself cannot be replaced, and the export file has it.\n",
             key.fingerprint,
             shown(&key.name),
+            key.fingerprint,
             key.fingerprint,
             key.fingerprint,
         );
