@@ -138,8 +138,8 @@ impl Bound<'_> {
     /// A duration: `10.seconds`, or a number of seconds; left out it is as long as any command may take.
     pub(crate) fn duration_within(&self, name: &str, caller: &Caller) -> Result<Duration, Failure> {
         match self.value(name) {
-            Data::None => Ok(caller.deadline),
-            data if duration::is_bounded(data) => Ok(caller.deadline),
+            Data::None => Ok(caller.deadline()),
+            data if duration::is_bounded(data) => Ok(caller.deadline()),
             data if duration::is_ping(data) => Ok(caller.ping),
             data => {
                 let nanos = duration::nanos_of(data).and_then(|nanos| u64::try_from(nanos).ok());

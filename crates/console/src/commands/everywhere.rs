@@ -7,7 +7,7 @@ use super::health::{PAUSE, queues_idle, status_of};
 use crate::command::{Bound, Default, Group, Signature, help_about, node_of, optional, required};
 use crate::failure::Failure;
 use crate::node::{Caller, Node};
-use crate::value::{Data, Function, Record, files, record};
+use crate::value::{Data, Function, Record, duration, files, record};
 
 /// Waits until no node of the console has topology transactions under way. Nodes that do not answer are left out.
 pub(super) fn synchronize_topology(
@@ -56,7 +56,7 @@ const DUMP: Signature =
 /// `utils.retry_until_true(timeout) { condition }`.
 fn retry_until_true(caller: &Caller, bound: &Bound<'_>) -> Result<Data, Failure> {
     let (condition, timeout) = match (bound.value("timeout"), bound.value("condition")) {
-        (Data::Function(_), Data::None) => ("timeout", caller.deadline),
+        (Data::Function(_), Data::None) => ("timeout", caller.deadline()),
         (_, Data::Function(_)) => ("condition", bound.duration_within("timeout", caller)?),
         _ => {
             return Err(bound.refuse(
@@ -116,7 +116,7 @@ fn dump(nodes: &[Arc<Node>], bound: &Bound<'_>) -> Result<Data, Failure> {
             .collect::<Result<Vec<_>, _>>()?,
     };
     let files =
-        chosen.iter().map(|node| super::health::dump_to(node, DUMP.path, "", node.caller.deadline, None));
+        chosen.iter().map(|node| super::health::dump_to(node, DUMP.path, "", node.caller.deadline(), None));
     files.collect::<Result<Vec<_>, _>>().map(Data::list)
 }
 
@@ -156,6 +156,28 @@ fn byte_files(utils: Function) -> Function {
     utils.with("write_to_file", Data::object(write)).with("read_byte_string_from_file", Data::object(read))
 }
 
+const SET_TIMEOUT: Signature =
+    Signature { path: "console.set_command_timeout", params: &[required("newTimeout", "Duration")] };
+
+/// `console`: how long commands may take.
+fn console(caller: &Arc<Caller>) -> Function {
+    let (asked, told) = (Arc::clone(caller), Arc::clone(caller));
+    let timeout = Function::new("console.command_timeout", move |_| {
+        Ok(duration::millis(i64::try_from(asked.deadline().as_millis()).unwrap_or(i64::MAX)))
+    });
+    let set = Function::taking(SET_TIMEOUT, move |bound| {
+        let timeout = bound.duration_within("newTimeout", &told)?;
+        if timeout.is_zero() {
+            return Err(bound.refuse("newTimeout", "must be longer than nothing"));
+        }
+        told.set_deadline(timeout);
+        Ok(Data::None)
+    });
+    Function::holder("console")
+        .with("command_timeout", Data::object(timeout.bare()))
+        .with("set_command_timeout", Data::object(set))
+}
+
 /// What is there beside the nodes: `health`, `utils` and `help`, which knows the nodes by their names.
 pub(crate) fn top_level(
     named: &[(String, Arc<Node>)],
@@ -163,6 +185,7 @@ pub(crate) fn top_level(
 ) -> Vec<(&'static str, Data)> {
     let nodes: Vec<Arc<Node>> = named.iter().map(|(_, node)| Arc::clone(node)).collect();
     let Some(caller) = nodes.first().map(|node| Arc::clone(&node.caller)) else { return Vec::new() };
+    let console = console(&caller);
     let (for_sync, for_retry) = (Arc::clone(&caller), caller);
     let sync = Function::taking(SYNCHRONIZE, move |bound| {
         let timeout = bound.duration_within("timeout", &for_sync)?;
@@ -182,6 +205,7 @@ pub(crate) fn top_level(
     vec![
         ("utils", Data::object(byte_files(utils))),
         ("health", Data::object(health)),
+        ("console", Data::object(console)),
         ("help", Data::object(help(groups.collect(), general_help))),
     ]
 }

@@ -55,7 +55,7 @@ pub(super) fn renew(call: &Call<'_>) -> Result<Data, Failure> {
             _ => {}
         }
     }
-    await_idle(call, call.node.caller.deadline).map(|()| Data::None)
+    await_idle(call, call.node.caller.deadline()).map(|()| Data::None)
 }
 
 /// What must stay as it is: the root certificate, which only its own key can sign, and what lets the new key act at all.

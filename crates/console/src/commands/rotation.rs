@@ -260,7 +260,7 @@ fn exchange(
         for owner in owners {
             authorize_owner_to_key(call, change, owner, fingerprint.to_owned(), purpose)?;
         }
-        await_idle(call, call.node.caller.deadline)?;
+        await_idle(call, call.node.caller.deadline())?;
     }
     Ok(())
 }

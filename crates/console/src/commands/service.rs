@@ -287,7 +287,7 @@ fn set(call: &Call<'_>, new: DynamicDomainParameters, force: bool) -> Result<Dat
     let version = i64::from(static_parameters(call)?.protocol_version());
     change_parameters(call, identity(call)?.to_string(), new, version, force)?;
     let caller = &call.node.caller;
-    synchronize_topology(call.spec.path, caller, caller.deadline).map(|()| Data::None)
+    synchronize_topology(call.spec.path, caller, caller.deadline()).map(|()| Data::None)
 }
 
 fn change(call: &Call<'_>, change: impl FnOnce(&mut DynamicDomainParameters)) -> Result<Data, Failure> {
@@ -350,7 +350,7 @@ fn set_tolerance(call: &Call<'_>) -> Result<Data, Failure> {
     let domain = identity(call)?.to_string();
     let deadline = Instant::now()
         + Duration::from_nanos(u64::try_from(needed).unwrap_or(u64::MAX))
-        + call.node.caller.deadline;
+        + call.node.caller.deadline();
     loop {
         // A change that changes nothing: its time is a time that the domain has reached.
         set(call, current(call)?, true)?;

@@ -53,7 +53,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         run: |call| {
             let mediator = call.uid("mediatorId")?;
             onboard::set_mediator(call, ADD, &identity(call)?, &mediator, false)?;
-            await_idle(call, call.node.caller.deadline).map(|()| Data::None)
+            await_idle(call, call.node.caller.deadline()).map(|()| Data::None)
         },
         doc: "Lets a mediator serve the domain again after offboard_mediator.",
     },
@@ -179,7 +179,7 @@ fn authorize_mediator_state(
 pub(super) fn wait_for_key(call: &Call<'_>, owner: &Member, fingerprint: &str) -> Result<(), Failure> {
     let domain = identity(call)?.to_string();
     let what = format!("to see the key {fingerprint} of {owner} in its domain");
-    wait_until(call, call.node.caller.deadline, &what, || {
+    wait_until(call, call.node.caller.deadline(), &what, || {
         let mappings = owner_to_key_mappings_in(call, head_state(domain.clone()))?;
         Ok(mappings.into_iter().any(|found| {
             found.key_fingerprint == fingerprint

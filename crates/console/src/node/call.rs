@@ -17,7 +17,8 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) handle: Handle,
-    pub(crate) deadline: Duration,
+    /// How many milliseconds a command may take.
+    deadline: AtomicU64,
     /// As long as a ping may take.
     pub(crate) ping: Duration,
     /// Counts the wishes to cancel.
@@ -35,7 +36,27 @@ impl Caller {
         ping: Duration,
         cancel: watch::Receiver<u64>,
     ) -> Self {
-        Self { handle, deadline, ping, cancel, before: AtomicU64::new(0), nodes: OnceLock::new() }
+        let caller = Self {
+            handle,
+            deadline: AtomicU64::default(),
+            ping,
+            cancel,
+            before: AtomicU64::new(0),
+            nodes: OnceLock::new(),
+        };
+        caller.set_deadline(deadline);
+        caller
+    }
+
+    /// How long a command may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline.load(Ordering::Relaxed))
+    }
+
+    /// Changes how long a command may take, from now on.
+    pub(crate) fn set_deadline(&self, deadline: Duration) {
+        let millis = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+        self.deadline.store(millis, Ordering::Relaxed);
     }
 
     /// Says, once, which nodes the console has.
@@ -118,7 +139,7 @@ impl Node {
         command: &str,
         request: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     ) -> Result<Result<T, tonic::Status>, Failure> {
-        let deadline = self.caller.deadline;
+        let deadline = self.caller.deadline();
         Ok(match self.caller.wait(command, deadline, request)? {
             Some(outcome) => outcome.map(tonic::Response::into_inner),
             None => Err(late(deadline)),
@@ -131,7 +152,7 @@ impl Node {
         command: &str,
         requests: Vec<(Arc<Self>, Pending<T>)>,
     ) -> Result<Vec<T>, Failure> {
-        let deadline = self.caller.deadline;
+        let deadline = self.caller.deadline();
         let (nodes, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
         let handles: Vec<_> = requests.into_iter().map(|request| self.caller.handle.spawn(request)).collect();
         let answers = self.caller.wait(command, deadline, async {

@@ -11,8 +11,9 @@ use starlark::values::{Heap, Value};
 use super::worker::print_text;
 use crate::command::{Group, help_about};
 use crate::error::SessionError;
+use crate::failure::Failure;
 use crate::node::{Locality, Node, NodeKind, NodeRef};
-use crate::value::{Data, Object, Package, Record, companions, scala};
+use crate::value::{CallArgs, Data, Function, Object, Package, Record, companions, record, scala};
 
 /// Names that do not depend on the nodes.
 pub(super) fn globals() -> Globals {
@@ -37,6 +38,7 @@ pub(super) fn globals() -> Globals {
             builder.set(name, Object::new(instance));
         }
     }
+    builder.set("logger", Object::new(Arc::new(logger())));
     for root in ["com", "java"] {
         if let Data::Object(instance) = Package::root(root) {
             builder.set(root, Object::new(instance));
@@ -44,6 +46,28 @@ pub(super) fn globals() -> Globals {
     }
     builder.build()
 }
+
+/// Canton's logger of scripts: what it is told goes into the console's log.
+fn logger() -> Function {
+    let said = |args: &CallArgs<'_>| match args.positional.as_slice() {
+        [Data::Text(message), ..] => Ok(message.to_string()),
+        [message, ..] => Ok(record::shown(message)),
+        [] => Err(Failure::value("a message is missing: logger.info(message: text)")),
+    };
+    let told = |name: &str, tell: fn(String)| {
+        let signature = format!("logger.{name}(message: text)");
+        Data::object(Function::new(signature, move |args| said(args).map(tell).map(|()| Data::None)))
+    };
+    Function::holder("logger")
+        .with("trace", told("trace", |text| tracing::trace!(target: SCRIPT, "{text}")))
+        .with("debug", told("debug", |text| tracing::debug!(target: SCRIPT, "{text}")))
+        .with("info", told("info", |text| tracing::info!(target: SCRIPT, "{text}")))
+        .with("warn", told("warn", |text| tracing::warn!(target: SCRIPT, "{text}")))
+        .with("error", told("error", |text| tracing::error!(target: SCRIPT, "{text}")))
+}
+
+/// What logs a script's messages.
+const SCRIPT: &str = "cantle::script";
 
 /// Whether a name is one of those, and so no list of a script's unless it says so.
 pub(super) fn is_global(name: &str) -> bool {
@@ -129,7 +153,12 @@ pub(super) fn set_nodes(module: &Module<'_>, nodes: &[(String, Arc<Node>)]) {
     };
     set("nodes", &collection("nodes", None));
     for kind in NodeKind::ALL {
-        set(kind.plural(), &collection(kind.plural(), Some(kind)));
+        let of_this_kind = collection(kind.plural(), Some(kind));
+        set(kind.plural(), &of_this_kind);
+        if kind == NodeKind::DomainManager {
+            // Canton's name.
+            set("domainManagers", &of_this_kind);
+        }
         let mut of_kind = groups.iter().filter(|(of, ..)| *of == kind);
         if let (Some((.., only)), None) = (of_kind.next(), of_kind.next()) {
             set(kind.as_str(), only);

@@ -21,6 +21,7 @@ pub(crate) fn nanos(nanos: i64) -> Data {
         ("millis", Data::Int(nanos / 1_000_000)),
         ("toMillis", Data::Int(nanos / 1_000_000)),
         ("toSeconds", Data::Int(nanos / SECOND)),
+        ("toMinutes", Data::Int(nanos / (60 * SECOND))),
         ("toNanos", Data::Int(nanos)),
     ];
     Data::object(Record::shown("Duration", text, fields))
@@ -98,7 +99,8 @@ pub(crate) fn companions() -> Vec<(&'static str, Data)> {
     const NUMBERS: &[&str] = &["NonNegativeInt", "PositiveInt", "NonNegativeLong", "PositiveLong", "Port"];
     let mut all = Vec::new();
     for name in DURATIONS {
-        let mut holder = Function::holder(name).with("Zero", nanos(0));
+        let holder = if *name == "Duration" { read() } else { Function::holder(name) };
+        let mut holder = holder.with("Zero", nanos(0));
         for (method, unit) in UNITS {
             let signature = format!("{name}.{method}(value: int)");
             let (shown, unit) = (signature.clone(), *unit);
@@ -128,6 +130,25 @@ pub(crate) fn companions() -> Vec<(&'static str, Data)> {
         all.push((*name, Data::object(holder)));
     }
     all
+}
+
+/// Scala's `Duration("2 minutes")`, and `Duration(2, "minutes")`.
+fn read() -> Function {
+    const SIGNATURE: &str = "Duration(text: text) or Duration(length: int, unit: text)";
+    Function::new(SIGNATURE, |args| {
+        let text = match (args.positional.as_slice(), args.named.is_empty()) {
+            ([text], true) => super::ids::text_of(text),
+            ([Data::Int(length), unit], true) => {
+                super::ids::text_of(unit).map(|unit| format!("{length} {}", unit.to_lowercase()))
+            }
+            _ => None,
+        };
+        let read = text.and_then(|text| text.parse::<jiff::SignedDuration>().ok());
+        let length = read.and_then(|read| i64::try_from(read.as_nanos()).ok());
+        length.map(nanos).ok_or_else(|| {
+            Failure::value(format!("write a length and a unit, such as Duration(\"2 minutes\"): {SIGNATURE}"))
+        })
+    })
 }
 
 #[cfg(test)]

@@ -88,3 +88,45 @@ fn help_is_there_for_names_nodes_and_commands() {
     assert!(node.contains("\n  sequencer.disable_member(member: Member)\n"), "{node}");
     assert!(!node.contains("domains.reconnect"), "{node}");
 }
+
+#[test]
+fn durations_are_read_as_scala_reads_them() {
+    let mut setup = network(&[(NodeKind::Participant, "participant1")]);
+    setup
+        .run(
+            "assert(Duration(\"2 minutes\").toSeconds == 120)\nassert(Duration(\"2 minutes\").toMinutes == 2)\n\
+             assert(Duration(500, \"millis\").toMillis == 500)\nassert(Duration.ofSeconds(3).toMillis == 3000)",
+        )
+        .unwrap();
+    for wrong in ["Duration(\"soon\")", "Duration(5)", "Duration()", "Duration(1, 2)"] {
+        let error = setup.run(wrong).unwrap_err();
+        assert!(error.cause.contains("such as Duration(\"2 minutes\")"), "{wrong}: {error}");
+    }
+}
+
+#[test]
+fn the_time_that_commands_may_take_can_be_changed() {
+    let mut setup = network(&[(NodeKind::Participant, "participant1")]);
+    setup
+        .run(
+            "import com.digitalasset.canton.config.NonNegativeDuration\n\
+             console.set_command_timeout(NonNegativeDuration.ofSeconds(Duration(\"2 minutes\").toSeconds))\n\
+             assert(console.command_timeout().toSeconds == 120)\nconsole.set_command_timeout(90.seconds)\n\
+             assert(console.command_timeout().toSeconds == 90)",
+        )
+        .unwrap();
+    let error = setup.run("console.set_command_timeout(0.seconds)").unwrap_err();
+    assert!(error.cause.contains("longer than nothing"), "{error}");
+}
+
+#[test]
+fn domain_managers_have_canton_s_name_too_and_scripts_can_log() {
+    let mut setup = network(&[(NodeKind::DomainManager, "manager")]);
+    setup
+        .run(
+            "val found = domainManagers.local.head\nassert(found.name == domain_managers.all.head.name)\n\
+             logger.debug(\"begins\")\nlogger.info(s\"found ${found.name}\")\nlogger.warn(found.name)\nlogger.error(5)",
+        )
+        .unwrap();
+    assert!(setup.run("logger.info()").unwrap_err().cause.contains("a message is missing"));
+}

@@ -35,12 +35,9 @@ pub(super) fn bootstrap_domain(call: &Call<'_>) -> Result<Data, Failure> {
         return Err(call.refuse(name, "is empty: a domain needs at least one of each"));
     }
     check_shared(call, "sequencers", &sequencers)?;
-    wait_until(
-        call,
-        call.node.caller.deadline,
-        "to have an identity",
-        || Ok(find_identity(call)?.is_some()),
-    )?;
+    wait_until(call, call.node.caller.deadline(), "to have an identity", || {
+        Ok(find_identity(call)?.is_some())
+    })?;
     let domain = identity(call)?;
     let parameters = static_parameters(call)?;
 
@@ -70,7 +67,9 @@ pub(super) fn bootstrap_domain(call: &Call<'_>) -> Result<Data, Failure> {
         init(call, &Connections::single(connection))?;
     }
     for node in mediators.iter().chain([&call.node]) {
-        wait_until(&call.at(node), node.caller.deadline, "to be initialized", || is_initialized(node, call))?;
+        wait_until(&call.at(node), node.caller.deadline(), "to be initialized", || {
+            is_initialized(node, call)
+        })?;
     }
     Ok(Data::None)
 }

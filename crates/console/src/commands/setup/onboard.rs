@@ -58,7 +58,7 @@ pub(super) fn onboard_mediator(call: &Call<'_>) -> Result<Data, Failure> {
         key.fingerprint().to_owned(),
     );
     answered(there.ask(client(&mediator).initialize(request))?)?;
-    wait_until(&there, mediator.caller.deadline, "to be initialized", || is_initialized(&mediator, call))
+    wait_until(&there, mediator.caller.deadline(), "to be initialized", || is_initialized(&mediator, call))
 }
 
 /// Adds or removes the state of a mediator.
@@ -94,5 +94,5 @@ pub(super) fn offboard_mediator(call: &Call<'_>) -> Result<Data, Failure> {
         ));
     }
     set_mediator(call, REMOVE, &domain, &mediator, force)?;
-    await_idle(call, call.node.caller.deadline).map(|()| Data::None)
+    await_idle(call, call.node.caller.deadline()).map(|()| Data::None)
 }

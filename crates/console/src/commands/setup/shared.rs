@@ -87,7 +87,7 @@ pub(super) fn onboard_new_sequencer(call: &Call<'_>) -> Result<Data, Failure> {
     let snapshot = snapshot_with_key(call, &initial, &domain, &owner, key.fingerprint())?;
     let request = init_request(&domain, parameters.wire(), Some(topology.wire()), Some(snapshot));
     there.ask(sequencer_client(&new).init_v1(request))?;
-    wait_until(&there, new.caller.deadline, "to be initialized", || is_initialized(&new, call))
+    wait_until(&there, new.caller.deadline(), "to be initialized", || is_initialized(&new, call))
 }
 
 /// The state of a sequencer that knows the key.
