@@ -40,7 +40,7 @@ pub(crate) async fn back_up(arguments: &Backup, global: &Global) -> Result<(), F
 
 pub(crate) async fn restore(arguments: &Restore, global: &Global) -> Result<(), Failure> {
     let config = check::load(global)?;
-    let aside = jiff::Timestamp::now().strftime(".before-%Y%m%dT%H%M%SZ").to_string();
+    let aside = jiff::Timestamp::now().strftime(".before-%Y%m%dT%H%M%S%.3fZ").to_string();
     let options = RestoreOptions {
         aside: arguments.replace.then_some(aside.as_str()),
         whole_domain: arguments.whole_domain,

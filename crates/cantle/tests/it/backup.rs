@@ -4,6 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use cantle_testkit::{Finished, Process};
 
+use crate::http::ask;
 use crate::support::{SIX, SOON, Workplace, free_port};
 
 const LISTING: &[&str] = &["kms:ListKeys", "kms:ListResourceTags"];
@@ -182,4 +183,69 @@ fn what_is_no_backup_of_the_node_is_refused_and_changes_nothing() {
     assert_eq!(restored["kms_keys_not_in_backup"], serde_json::json!([]));
     let listed = ok(workplace.finish(&["keys", "-c", local.to_str().unwrap()]));
     assert!(listed.contains("mine"), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_domain_is_restored_to_one_time_and_a_key_that_is_gone_is_named() {
+    let workplace = Workplace::new(SIX);
+    let (nodes, remote) = site(&workplace);
+    ok(workplace.run(
+        &nodes,
+        "participant1.domains.connect_local(mydomain)\nparticipant2.domains.connect_local(mydomain)\n\
+         participant1.health.ping(participant2)\n",
+    ));
+    let daemon = start(&workplace, &nodes);
+    let many = "participant1.domains.reconnect_all()\nparticipant2.domains.reconnect_all()\n\
+                def pings():\n    for number in range(20):\n        participant1.health.ping(participant2)\n        \
+                participant2.health.ping(participant1)\n        print(\"round\", number)\n\npings()\n";
+    let mut command = workplace.cantle();
+    command.arg("run").arg(workplace.write("pings.canton", many)).arg("-c").arg(&remote);
+    let mut pings = Process::spawn(&mut command).unwrap();
+    pings.wait_for("round 0", SOON).unwrap();
+    // The domain last: its members may lag behind it, and it not behind them.
+    let nodes_file = nodes.to_str().unwrap();
+    let all = ["participant1", "participant2", "mydomain"];
+    for node in all {
+        let file = format!("{node}.backup");
+        ok(workplace.finish(&["backup", "-c", nodes_file, "--node", node, "--out", &file]));
+    }
+    ok(pings.finish(SOON).unwrap());
+    ok(workplace.run(&remote, PINGS));
+    daemon.terminate(SOON).unwrap();
+
+    let restore = |node: &str, more: &[&str]| {
+        let file = format!("{node}.backup");
+        let arguments = ["restore", "-c", nodes_file, "--node", node, &file, "--replace"];
+        workplace.finish(&[&arguments[..], more].concat())
+    };
+    let refused = restore("mydomain", &[]);
+    assert!(refused.stderr.contains("BACKUP_SEQUENCER"), "{}", refused.stderr);
+    for node in all {
+        ok(restore(node, &["--whole-domain"]));
+    }
+    let daemon = start(&workplace, &nodes);
+    ok(workplace.run(&remote, PINGS));
+    let stopped = daemon.terminate(SOON).unwrap();
+    assert!(!stopped.stderr.contains("forked"), "{}", stopped.stderr);
+
+    // The KMS went on in a way that nothing makes good.
+    let keys = workplace.keys(&nodes);
+    let lost = keys.iter().find(|key| key["name"] == "participant2-signing").unwrap();
+    let lost = lost["kms_key_id"].as_str().unwrap();
+    let operator = workplace.client("operator");
+    operator.schedule_key_deletion().key_id(lost).pending_window_in_days(7).send().await.unwrap();
+    let authority = workplace.endpoint.trim_start_matches("http://").trim_end_matches('/');
+    let advance = "{\"advance_seconds\": 691200}";
+    assert_eq!(ask(authority, "POST", "/_cantle/clock", &[], advance).status, 200);
+    ok(restore("participant2", &[]));
+    let mut command = workplace.cantle();
+    command.arg("daemon").arg("-c").arg(&nodes);
+    let mut daemon = Process::spawn(&mut command).unwrap();
+    daemon.wait_for("not ready: participant participant2", SOON).unwrap();
+    let stopped = daemon.terminate(SOON).unwrap();
+    assert!(
+        stopped.stderr.lines().any(|line| line.contains("ERROR") && line.contains(lost)),
+        "{}",
+        stopped.stderr
+    );
 }
