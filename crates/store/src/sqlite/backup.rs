@@ -10,12 +10,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use thiserror::Error;
 
 use super::lock::{FileLock, create_folder, private};
-use super::{SqliteLocation, SqliteOptions, SqliteStore};
+use super::{BUSY_TIMEOUT, SqliteLocation, SqliteOptions, SqliteStore, error, unavailable};
 use crate::{Access, BackendError, MigrateOnStart, NodeIdentity, OpenError};
 
 /// Why a database was not copied, or not put back. Nothing was changed, unless it is [`BackupError::Kept`].
@@ -82,6 +82,30 @@ pub enum BackupError {
         /// The database.
         database: PathBuf,
     },
+    /// A later version of Cantle made the backup.
+    #[error(
+        "BACKUP_DATABASE: {} has schema version {found}, newer than this program's {known}: restore it with the version of \
+         Cantle that made it",
+        path.display()
+    )]
+    Newer {
+        /// The backup.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
+    /// The backup is another node's.
+    #[error("BACKUP_DATABASE: {} belongs to {recorded}, not to {wanted}: name a backup of {wanted}", path.display())]
+    OtherNode {
+        /// The backup.
+        path: PathBuf,
+        /// Whose it is.
+        recorded: NodeIdentity,
+        /// Who was to get it.
+        wanted: NodeIdentity,
+    },
     /// A backup is damaged.
     #[error("BACKUP_DAMAGED: {} is damaged: {problem}", path.display())]
     Damaged {
@@ -143,9 +167,11 @@ impl SqliteStore {
         aside: Option<&str>,
     ) -> Result<Option<PathBuf>, BackupError> {
         create_folder(database)?;
+        // By the name under which a node that runs has locked it.
+        let database = &database.canonicalize().unwrap_or_else(|_| database.to_owned());
         let _lock = FileLock::acquire(database, node)?;
-        if aside.is_none() && database.exists() {
-            return Err(BackupError::Occupied { node: node.clone(), path: database.to_owned() });
+        if let (None, Some(path)) = (aside, occupied(database)) {
+            return Err(BackupError::Occupied { node: node.clone(), path });
         }
         let mut replacement = Replacement::new(database, aside.unwrap_or_default());
         replacement.clean()?;
@@ -190,6 +216,12 @@ async fn prepare(backup: &Path, copy: &Path, node: &NodeIdentity) -> Result<(), 
     };
     let store = SqliteStore::open(options).await.map_err(|error| match error {
         OpenError::Corrupt { source, .. } => damaged(source.to_string()),
+        OpenError::SchemaTooNew { found, known, .. } => {
+            BackupError::Newer { path: backup.to_owned(), found, known }
+        }
+        OpenError::OtherNode { recorded, wanted, .. } => {
+            BackupError::OtherNode { path: backup.to_owned(), recorded, wanted }
+        }
         error => error.into(),
     })?;
     let integrity = store.integrity().await;
@@ -221,9 +253,15 @@ async fn holds_a_node(database: &Path) -> Result<bool, sqlx::Error> {
 }
 
 /// The files that belong to a database.
-const PARTS: [&str; 4] = ["", "-wal", "-shm", ".lock"];
+const PARTS: [&str; 5] = ["", "-wal", "-journal", "-shm", ".lock"];
 /// Those of them that hold data.
-const LASTING: [&str; 2] = ["-wal", ""];
+const LASTING: [&str; 3] = ["-wal", "-journal", ""];
+
+/// What is there of a database: it, or a log without it, which SQLite would read into another one.
+fn occupied(database: &Path) -> Option<PathBuf> {
+    let parts = LASTING.iter().rev().map(|part| beside(database, part));
+    parts.into_iter().find(|part| part.exists())
+}
 
 /// The way from an old database to a new one beside it.
 #[derive(Debug)]
@@ -280,7 +318,7 @@ impl Replacement {
         let database = &self.database;
         match step {
             Step::Copy => {
-                if !database.exists() {
+                if occupied(database).is_none() {
                     return Ok(());
                 }
                 if self.aside.exists() {
@@ -294,11 +332,12 @@ impl Replacement {
             Step::Settle => match settle(database).await {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(BackupError::InUse { database: database.clone() }),
-                Err(error) => {
+                Err(error) if error::is_corrupt(&error) => {
                     let error: &dyn std::error::Error = &error;
-                    tracing::warn!(database = %database.display(), error, "the database that is there cannot be opened");
+                    tracing::warn!(database = %database.display(), error, "the database that is there is damaged");
                     Ok(())
                 }
+                Err(error) => Err(unavailable(&database.display().to_string(), error).into()),
             },
             Step::Keep => {
                 // The log first: it is nothing without its database.
@@ -315,7 +354,7 @@ impl Replacement {
                 sync_folder(database).map_err(failed(database, "written"))
             }
             Step::DropLog => {
-                for part in ["-shm", "-wal"] {
+                for part in ["-shm", "-wal", "-journal"] {
                     let log = beside(database, part);
                     removed(&log).map_err(failed(&log, "removed")).map_err(|error| self.but_kept(error))?;
                 }
@@ -346,7 +385,8 @@ async fn settle(database: &Path) -> Result<bool, sqlx::Error> {
         return Ok(true);
     }
     let options = SqliteConnectOptions::new().filename(database).create_if_missing(false);
-    let mut connection = options.connect().await?;
+    let mut connection =
+        options.synchronous(SqliteSynchronous::Full).busy_timeout(BUSY_TIMEOUT).connect().await?;
     let busy: Result<i64, _> =
         sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await;
     connection.close().await?;

@@ -63,7 +63,7 @@ async fn killed(folder: &Path) -> PathBuf {
     for _ in 0..OLD {
         insert_key(&store).await;
     }
-    for part in LASTING {
+    for part in ["", "-wal"] {
         fs::copy(beside(&path, part), beside(&left, part)).unwrap();
     }
     store.close().await;
@@ -113,8 +113,27 @@ async fn a_log_without_a_database_is_not_read_into_the_new_one() {
     let folder = tempfile::tempdir().unwrap();
     let (backup, database) = (backup(folder.path()).await, killed(folder.path()).await);
     fs::remove_file(&database).unwrap();
-    assert_eq!(SqliteStore::restore(&backup, &node(), &database, None).await.unwrap(), None);
+    let error = SqliteStore::restore(&backup, &node(), &database, None).await.unwrap_err();
+    assert!(error.to_string().contains("node.db-wal"), "{error}");
+    let kept = SqliteStore::restore(&backup, &node(), &database, Some(".before")).await.unwrap().unwrap();
     assert_eq!(keys(&database).await, NEW);
+    assert!(beside(&kept, "-wal").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_behind_a_link_is_replaced_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (backup, database) = (backup(folder.path()).await, killed(folder.path()).await);
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(&database, &link).unwrap();
+    let running = open(&database).await;
+    let error = SqliteStore::restore(&backup, &node(), &link, Some(".before")).await.unwrap_err();
+    assert!(error.to_string().starts_with("BACKUP_DATABASE"), "{error}");
+    running.close().await;
+    SqliteStore::restore(&backup, &node(), &link, Some(".before")).await.unwrap();
+    assert!(link.is_symlink());
+    assert_eq!((keys(&link).await, keys(&database).await), (NEW, NEW));
 }
 
 #[tokio::test]
@@ -156,12 +175,12 @@ async fn what_is_no_nodes_or_a_later_versions_is_refused() {
                VALUES (9999, 'of tomorrow', 1, x'00', 0)";
     change(later.clone(), sql).await;
     for (backup, code, text) in
-        [(empty, "BACKUP_DAMAGED", "no node's"), (later, "BACKUP_DATABASE", "newer than this program's")]
+        [(&empty, "BACKUP_DAMAGED", "no node's"), (&later, "BACKUP_DATABASE", "newer than this program's")]
     {
-        let error = SqliteStore::restore(&backup, &node(), &database, None).await.unwrap_err();
-        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        let said = format!("{error}: {source}");
+        let error = SqliteStore::restore(backup, &node(), &database, None).await.unwrap_err();
+        let said = error.to_string();
         assert!(said.starts_with(code) && said.contains(text), "{said}");
+        assert!(said.contains(backup.to_str().unwrap()), "{said}");
         assert!(!database.exists());
     }
 }
