@@ -55,8 +55,8 @@ pub use iam_policy::{IamCondition, IamPolicy, IamPolicyOptions, IamStatement, ia
 pub use inspect::{forget_possible_orphan, inspect_keys, inspect_possible_orphans};
 pub use kms::{KmsAccess, NodeKms, connect_kms};
 pub use migrate::{
-    Ed25519Keys, Exported, FromKms, ImportStep, KeyArchive, KeyMove, KeyPlan, MigrateError, OpenedToKms,
-    Rotated, RotatedKey, SHORTEST_PASSPHRASE, ToKms, ToKmsWork, read_export, write_export,
+    Ed25519Keys, Exported, FromKms, ImportStep, KeyArchive, KeyMove, KeyPlan, MigrateError, MovedNode,
+    OpenedToKms, Rotated, RotatedKey, SHORTEST_PASSPHRASE, ToKms, ToKmsWork, read_export, write_export,
 };
 pub use nodes::{NodeHandle, Nodes, NodesOptions};
 pub use offline::{

@@ -8,6 +8,7 @@
 mod error;
 mod export;
 mod journal;
+mod moved;
 mod rotation;
 
 use std::path::Path;
@@ -30,6 +31,7 @@ use crate::storage::{self, OpenStore};
 pub use cantle_vault::{Ed25519Keys, ImportStep, KeyArchive, KeyMove};
 pub use error::MigrateError;
 pub use export::{Exported, SHORTEST_PASSPHRASE, read_export, write_export};
+pub use moved::MovedNode;
 pub use rotation::{Rotated, RotatedKey};
 
 /// A private key, what it is for, and what happens to it.
@@ -64,8 +66,8 @@ pub enum ToKmsWork<'a> {
 pub enum OpenedToKms {
     /// Its keys are still to move.
     ToMove(Box<ToKms>),
-    /// They are in the KMS already. What an interrupted attempt left to be done has been done now: these keys were rotated.
-    Moved(Vec<RotatedKey>),
+    /// They are in the KMS already.
+    Moved(Box<MovedNode>),
 }
 
 /// A node whose keys are to move into its KMS.
@@ -86,8 +88,7 @@ pub struct ToKms {
 }
 
 impl ToKms {
-    /// Opens a node that the configuration describes as it is to be afterwards. Where its keys are in the KMS already, what
-    /// an interrupted attempt may have left in the database's files is erased, and its rotations are finished.
+    /// Opens a node that the configuration describes as it is to be afterwards.
     ///
     /// # Errors
     /// [`MigrateError`]; nothing has changed.
@@ -108,7 +109,7 @@ impl ToKms {
         let access = if let ToKmsWork::Move(_) = work { Access::ReadWrite } else { Access::ReadOnly };
         let store = open_store(config, &node, data_dir, access).await?;
         let opened = Self::opened(config, version, node, &store, kms, (work, ed25519)).await;
-        if !matches!(opened, Ok(OpenedToKms::ToMove(_))) {
+        if opened.is_err() {
             store.close().await;
         }
         opened
@@ -132,11 +133,8 @@ impl ToKms {
             Some(CryptoProvider::Kms) => {
                 let backend = VaultBackend::Kms(Arc::clone(&kms.kms));
                 let vault = Vault::open(Arc::clone(&store.store), backend, options, clock.clone()).await?;
-                let ToKmsWork::Move(export) = work else { return Ok(OpenedToKms::Moved(Vec::new())) };
-                vault.erase_private_keys().await?;
-                let rotated = rotation::rotate_kept(&store.store, &vault, version, clock).await?;
-                journal::remove(export)?;
-                return Ok(OpenedToKms::Moved(rotated));
+                let store = store.clone();
+                return Ok(OpenedToKms::Moved(Box::new(MovedNode { store, vault, version })));
             }
             Some(CryptoProvider::Jce) => {}
         }
@@ -252,7 +250,8 @@ impl ToKms {
     }
 
     /// Rotates the keys that the KMS cannot hold, after the switch: a new KMS key is announced for each, and the old one is
-    /// kept for whoever does not know that yet. A namespace key delegates to the new one, and leaves the database.
+    /// kept for whoever does not know that yet. A namespace key delegates to the new one, and leaves the database: it must be
+    /// in the export file, as all of [`ToKms::archive`] is.
     ///
     /// # Errors
     /// When a key could not be rotated: the node can be started, and uses the old one. The next attempt makes up for it.
@@ -261,7 +260,7 @@ impl ToKms {
         let backend = VaultBackend::Kms(Arc::clone(&self.kms.kms));
         let store = &self.store.store;
         let vault = Vault::open(Arc::clone(store), backend, self.options.clone(), clock.clone()).await?;
-        let rotated = rotation::rotate_kept(store, &vault, self.version, clock).await?;
+        let rotated = rotation::rotate_kept(store, &vault, self.version, clock, &|_| Ok(())).await?;
         if let Some(journal) = &self.journal {
             journal.close().await;
         }

@@ -30,7 +30,13 @@ async fn dry_run(arguments: &ToKmsArguments, global: &Global) -> Result<(), Fail
     let look = ToKmsWork::Look;
     let opened =
         ToKms::open(&config, &arguments.node, &global.data_dir(), None, look, ed25519(arguments)).await;
-    let OpenedToKms::ToMove(node) = opened.map_err(failed)? else { return already(&arguments.node, &[]) };
+    let node = match opened.map_err(failed)? {
+        OpenedToKms::ToMove(node) => node,
+        OpenedToKms::Moved(node) => {
+            node.close().await;
+            return already(&arguments.node, &[]);
+        }
+    };
     let plan = report::Plan::of(&node);
     if global.json {
         say!("{}", plan.json());
@@ -60,7 +66,12 @@ async fn to_kms(arguments: &ToKmsArguments, global: &Global) -> Result<(), Failu
         ToKms::open(&config, &arguments.node, &global.data_dir(), None, work, ed25519(arguments)).await;
     let node = match opened.map_err(failed)? {
         OpenedToKms::ToMove(node) => node,
-        OpenedToKms::Moved(rotated) => return already(&arguments.node, &rotated),
+        OpenedToKms::Moved(node) => {
+            let rotated =
+                if arguments.prepare { Ok(Vec::new()) } else { node.finish(export, &passphrase).await };
+            node.close().await;
+            return already(&arguments.node, &rotated.map_err(failed)?);
+        }
     };
     let done = async {
         node.check()?;

@@ -465,6 +465,11 @@ async fn a_migration_killed_after_the_switch_is_taken_up_whatever_was_rotated() 
     }
     assert_eq!(ended, 3, "each attempt came further");
     faults("[]");
+    // The root does not leave before it is in an export file.
+    let elsewhere = ["to-kms", "--export", "other.age", "--yes", "--rotate-ed25519"];
+    let refused = migrate(&workplace, &kms, &elsewhere);
+    assert!(refused.stderr.contains("MIGRATION_EXPORT_FILE"), "{}{}", refused.stdout, refused.stderr);
+    assert!(workplace.keys(&kms).iter().any(|key| key["name"] == "participant1-namespace"));
     let moved = migrate(&workplace, &kms, &WITHOUT_ED25519);
     assert_eq!(moved.status.code(), Some(0), "{}", moved.stderr);
     assert_eq!(count_keys(&workplace.client("operator")).await, 3, "no key is made twice");

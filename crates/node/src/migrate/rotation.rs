@@ -50,12 +50,14 @@ pub enum Rotated {
     Delegation,
 }
 
-/// Rotates every kept key that the topology still names. `version` is that of a node with a topology of its own.
+/// Rotates every kept key that the topology still names. `version` is that of a node with a topology of its own; `is_kept` is
+/// asked, before anything is done with it, whether a private key that is to leave the store is in an export file.
 pub(super) async fn rotate_kept(
     store: &Arc<dyn NodeStore>,
     vault: &Vault,
     version: Option<ProtocolVersion>,
     clock: Arc<SystemClock>,
+    is_kept: &(dyn Fn(&Fingerprint) -> Result<(), MigrateError> + Sync),
 ) -> Result<Vec<RotatedKey>, MigrateError> {
     let kept = store.private_key_list().await?;
     let (Some(version), false) = (version, kept.is_empty()) else { return Ok(Vec::new()) };
@@ -67,6 +69,7 @@ pub(super) async fn rotate_kept(
         let uses = Uses::of(&manager, &old);
         // What they delegate to signs for the members.
         if !uses.delegations.is_empty() {
+            is_kept(old.fingerprint())?;
             rotated.push(delegate(vault, &manager, &old, &uses).await?);
         }
         of_members.push((old, uses));
