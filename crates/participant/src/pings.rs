@@ -29,8 +29,9 @@ const REACTIONS: usize = 256;
 const REPEATS: u32 = 7;
 /// How long after the first time; twice as long after each.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// How long after a ping was not sent it is sent again; twice as long after each time, and not longer than [`FIRST_PAUSE`].
+/// How long after a ping was not sent it is sent again; twice as long after each time, since each takes two signatures.
 const SHORT_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// What a ping asks for.
 #[derive(Debug, Clone)]
@@ -284,7 +285,7 @@ impl Pings {
             tracing::info!(ping = id, "a ping is not sent yet: {reason}");
             note(Some(reason));
             tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(FIRST_PAUSE);
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
 
