@@ -239,8 +239,15 @@ impl Data {
                 items.map(|item| Self::from_nested(item, heap, depth + 1)).collect::<Result<Vec<_>, _>>()?,
             ));
         }
-        if DictRef::from_value(value).is_some() {
-            return Err(Failure::value("a dictionary cannot be an argument of a command"));
+        if let Some(dictionary) = DictRef::from_value(value) {
+            // Scala's map is a list of its pairs.
+            let pair = |(key, item)| {
+                Ok(Self::list(vec![
+                    Self::from_nested(key, heap, depth + 1)?,
+                    Self::from_nested(item, heap, depth + 1)?,
+                ]))
+            };
+            return Ok(Self::list(dictionary.iter().map(pair).collect::<Result<Vec<_>, _>>()?));
         }
         Err(Failure::value(format!(
             "a value of type `{}` cannot be an argument of a command",

@@ -86,12 +86,19 @@ fn several_sequencers_may_be_trusted_together() {
         (NodeKind::Sequencer, "sequencer2"),
         (NodeKind::Participant, "participant1"),
     ]);
-    setup.run("participant1.domains.connect_local_bft(Seq(\"a\" -> sequencer1, \"b\" -> sequencer2), alias = \"d\", sequencerTrustThreshold = 2)").unwrap();
-    let asked = setup.asked();
-    assert!(
-        asked[0].contains("alias: \"a\"") && asked[0].contains("sequencer_trust_threshold: 2"),
-        "{asked:?}"
-    );
+    for several in ["Seq", "Map"] {
+        setup.forget();
+        setup.run(&format!("participant1.domains.connect_local_bft({several}(\"a\" -> sequencer1, \"b\" -> sequencer2), alias = \"d\", sequencerTrustThreshold = 2)")).unwrap();
+        let asked = setup.asked();
+        assert!(
+            asked.iter().any(|asked| asked.contains("alias: \"a\"")
+                && asked.contains("alias: \"b\"")
+                && asked.contains("sequencer_trust_threshold: 2")),
+            "{several}: {asked:?}"
+        );
+    }
+    let error = setup.run("participant1.health.ping({\"a\": 1})").unwrap_err();
+    assert!(error.cause.contains("health.ping"), "{error}");
     let error = setup
         .run("participant1.domains.connect_local_bft(Seq(\"a\" -> sequencer1), sequencerTrustThreshold = 2)");
     assert!(error.unwrap_err().cause.contains("the trust threshold is 2"));
