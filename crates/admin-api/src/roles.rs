@@ -53,35 +53,29 @@ impl Roles {
         if self.namespace.as_ref() == Some(key) {
             return Some("it is this node's namespace".to_owned());
         }
-        self.active.iter().find_map(|mapping| match mapping {
-            TopologyMapping::NamespaceDelegation(delegation) if delegation.target().fingerprint() == key => {
+        match self.active.iter().find(|mapping| mapping.key() == Some(key))? {
+            TopologyMapping::NamespaceDelegation(delegation) => {
                 Some(format!("namespace {} is delegated to it", delegation.namespace()))
             }
-            TopologyMapping::IdentifierDelegation(delegation) if delegation.target.fingerprint() == key => {
+            TopologyMapping::IdentifierDelegation(delegation) => {
                 Some(format!("{} is delegated to it", delegation.identifier))
             }
-            TopologyMapping::OwnerToKeyMapping(mapping) if mapping.key.fingerprint() == key => {
-                Some(format!("it is mapped to {}", mapping.owner))
-            }
+            TopologyMapping::OwnerToKeyMapping(mapping) => Some(format!("it is mapped to {}", mapping.owner)),
             _ => None,
-        })
+        }
     }
 
     /// Whether the key is the root of this node's namespace and nothing else, and another one that `is_here` may sign for the
     /// namespace in its stead.
     #[must_use]
     pub fn is_spare_root(&self, key: &Fingerprint, is_here: impl Fn(&Fingerprint) -> bool) -> bool {
-        let others = self.active.iter().any(|mapping| match mapping {
-            TopologyMapping::IdentifierDelegation(delegation) => delegation.target.fingerprint() == key,
-            TopologyMapping::OwnerToKeyMapping(mapping) => mapping.key.fingerprint() == key,
-            _ => false,
+        let others = self.active.iter().any(|mapping| {
+            mapping.key() == Some(key) && !matches!(mapping, TopologyMapping::NamespaceDelegation(_))
         });
-        let delegated = self.active.iter().any(|mapping| match mapping {
-            TopologyMapping::NamespaceDelegation(delegation) => {
-                let target = delegation.target().fingerprint();
-                delegation.namespace().fingerprint() == key && target != key && is_here(target)
-            }
-            _ => false,
+        let delegated = self.active.iter().any(|mapping| {
+            matches!(mapping, TopologyMapping::NamespaceDelegation(delegation)
+                if delegation.namespace().fingerprint() == key
+                    && mapping.key().is_some_and(|target| target != key && is_here(target)))
         });
         self.namespace.as_ref() == Some(key) && !others && delegated
     }

@@ -12,7 +12,7 @@ mod need;
 mod statement;
 mod wrapper;
 
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
 use cantle_config::{Config, CryptoProvider};
 use cantle_kms::KmsKeyId;
@@ -20,9 +20,9 @@ use cantle_kms::KmsKeyId;
 pub use self::statement::{IamCondition, IamStatement};
 use self::{need::Need, statement::Statements, wrapper::WrapperNeed};
 use crate::{
-    error::{StartError, StartStep},
+    error::StartError,
     storage,
-    stored_keys::{stored_keys, stored_material, stored_wrapper_keys},
+    stored_keys::{StoredKeys, stored_keys, stored_material},
 };
 
 /// What the operator knows that the configuration does not say.
@@ -82,18 +82,17 @@ pub async fn iam_policy(
             wrappers.push(need.map_err(|step| StartError::new(&identity, step))?);
             continue;
         }
-        let known = async {
-            Ok::<_, StartStep>((
-                stored_keys(node, data_dir).await?,
-                stored_wrapper_keys(node, data_dir).await?,
-            ))
+        let keys = match stored_keys(node, data_dir).await {
+            Ok(keys) => keys.unwrap_or_default(),
+            Err(error) => {
+                notes.push(format!(
+                    "the keys of {identity} are not known: {}",
+                    cantle_sequencing::chain(&error)
+                ));
+                StoredKeys::default()
+            }
         };
-        let (keys, wrapper_keys) = known.await.unwrap_or_else(|error| {
-            let reason = cantle_sequencing::chain(&error);
-            notes.push(format!("the keys of {identity} are not known: {reason}"));
-            (None, BTreeSet::new())
-        });
-        let need = Need::of(config, node, kms, keys.unwrap_or_default(), &wrapper_keys, options);
+        let need = Need::of(config, node, kms, keys, options);
         let mut need = need.map_err(|step| StartError::new(&identity, step))?;
         if options.migration {
             let material = stored_material(node, data_dir).await;

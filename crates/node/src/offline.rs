@@ -15,9 +15,9 @@ use cantle_config::{Config, KmsConfig};
 use cantle_crypto::{KeyPair, PublicKey, Signature, SigningPrivateKey, SigningPublicKey};
 use cantle_kms::KmsKeyId;
 use cantle_topology::{
-    IdentifierDelegation, IsRootDelegation, MediatorDomainState, NamespaceDelegation, OwnerToKeyMapping,
-    ParticipantPermission, ParticipantState, PartyToParticipant, RequestSide, SignedTopologyTransaction,
-    TopologyMapping, TopologyTransaction, TrustLevel,
+    IdentifierDelegation, MediatorDomainState, NamespaceDelegation, OwnerToKeyMapping, ParticipantPermission,
+    ParticipantState, PartyToParticipant, RequestSide, SignedTopologyTransaction, TopologyMapping,
+    TopologyTransaction, TrustLevel,
 };
 use cantle_types::{
     DomainId, Fingerprint, Member, Namespace, ParticipantId, PartyId, ProtocolVersion, UniqueIdentifier,
@@ -99,8 +99,8 @@ impl OfflineMapping {
     fn into_mapping(self) -> Result<TopologyMapping, OfflineError> {
         Ok(match self {
             Self::NamespaceDelegation { namespace, key, root_delegation } => {
-                let root = if root_delegation { IsRootDelegation::Yes } else { IsRootDelegation::No };
-                TopologyMapping::NamespaceDelegation(NamespaceDelegation::new(namespace, key, root)?)
+                let delegation = NamespaceDelegation::new(namespace, key, root_delegation.into())?;
+                TopologyMapping::NamespaceDelegation(delegation)
             }
             Self::IdentifierDelegation { identifier, key } => {
                 TopologyMapping::IdentifierDelegation(IdentifierDelegation { identifier, target: key })

@@ -2,7 +2,7 @@
 //!
 //! Not a look at the KMS: nothing is asked, so that it works where no credentials are.
 
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
 use cantle_config::{NodeConfig, StorageBackend};
 use cantle_crypto::PublicKey;
@@ -51,32 +51,21 @@ pub(crate) struct SealedKey {
     pub(crate) sealed: Zeroizing<Vec<u8>>,
 }
 
-/// The private keys in a node's store that a wrapper key encrypts: all of a node with provider jce that has one, and those
-/// that a migration has kept. None if it has no database yet.
-pub(crate) async fn sealed_keys(config: &NodeConfig, data_dir: &Path) -> Result<Vec<SealedKey>, StartStep> {
-    let Some(store) = open(config, data_dir).await? else { return Ok(Vec::new()) };
-    let read = async {
-        let mut sealed = Vec::new();
-        for entry in store.store.private_key_list().await? {
-            let Some(stored) = store.store.private_key_find(&entry.fingerprint).await? else { continue };
-            if let Some(wrapper_key_id) = stored.wrapper_key_id {
-                sealed.push(SealedKey { fingerprint: entry.fingerprint, wrapper_key_id, sealed: stored.key });
-            }
-        }
-        Ok(sealed)
-    };
-    let sealed = read.await;
-    store.close().await;
-    sealed
+/// The keys of a node as its store has them.
+#[derive(Default)]
+pub(crate) struct StoredKeys {
+    /// Those that stand for keys in the KMS, in the order in which they came to the node.
+    pub(crate) kms: Vec<StoredKey>,
+    /// The private keys that a wrapper key encrypts: all of a node with provider jce that has one, and those that a migration
+    /// has kept.
+    pub(crate) sealed: Vec<SealedKey>,
 }
 
-/// The wrapper keys of a node, each once.
-pub(crate) async fn stored_wrapper_keys(
-    config: &NodeConfig,
-    data_dir: &Path,
-) -> Result<BTreeSet<String>, StartStep> {
-    let sealed = sealed_keys(config, data_dir).await?;
-    Ok(sealed.into_iter().map(|key| key.wrapper_key_id).collect())
+impl StoredKeys {
+    /// The wrapper keys of the private keys.
+    pub(crate) fn wrapper_keys(&self) -> impl Iterator<Item = &str> {
+        self.sealed.iter().map(|key| key.wrapper_key_id.as_str())
+    }
 }
 
 /// The private keys that are in a node's store and could move into a KMS.
@@ -130,17 +119,24 @@ async fn open(config: &NodeConfig, data_dir: &Path) -> Result<Option<OpenStore>,
     }
 }
 
-/// The KMS keys of a node in the order in which it came to them; none if it has no database yet.
+/// The keys of a node; none if it has no database yet.
 pub(crate) async fn stored_keys(
     config: &NodeConfig,
     data_dir: &Path,
-) -> Result<Option<Vec<StoredKey>>, StartStep> {
+) -> Result<Option<StoredKeys>, StartStep> {
     let Some(store) = open(config, data_dir).await? else { return Ok(None) };
     let read = async {
-        let mut keys = Vec::new();
+        let mut keys = StoredKeys::default();
         for kms in store.store.kms_metadata_list().await? {
             if let Some(public) = store.store.public_key_find(&kms.fingerprint).await? {
-                keys.push(StoredKey { public: public.key, name: public.name, kms });
+                keys.kms.push(StoredKey { public: public.key, name: public.name, kms });
+            }
+        }
+        for entry in store.store.private_key_list().await? {
+            let Some(stored) = store.store.private_key_find(&entry.fingerprint).await? else { continue };
+            if let Some(wrapper_key_id) = stored.wrapper_key_id {
+                let (fingerprint, sealed) = (stored.fingerprint, stored.key);
+                keys.sealed.push(SealedKey { fingerprint, wrapper_key_id, sealed });
             }
         }
         Ok(Some(keys))

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::StartStep,
     storage,
-    stored_keys::{StoredMaterial, sealed_keys, stored_keys, stored_material, stored_wrapper_keys},
+    stored_keys::{StoredMaterial, stored_keys, stored_material},
 };
 
 /// A node that was examined.
@@ -51,15 +51,15 @@ pub(super) async fn examine<'a>(
         examined.findings.extend(wrapper_key(config, service, data_dir, &name).await);
         return examined;
     }
-    let sealed = match sealed_keys(config, data_dir).await {
-        Ok(sealed) => sealed,
+    let stored = match stored_keys(config, data_dir).await {
+        Ok(stored) => stored,
         Err(error) => {
             examined.findings.push(unknown_keys(&name, &error));
             return examined;
         }
     };
-    if let Some(kms) = service.usable() {
-        examined.findings.extend(wrapper::examine_kept(&*kms, &name, &sealed).await);
+    if let (Some(kms), Some(stored)) = (service.usable(), &stored) {
+        examined.findings.extend(wrapper::examine_kept(&*kms, &name, &stored.sealed).await);
     }
     if migration {
         match stored_material(config, data_dir).await {
@@ -84,13 +84,7 @@ pub(super) async fn examine<'a>(
             }
         }
     }
-    let stored = match stored_keys(config, data_dir).await {
-        Ok(stored) => stored,
-        Err(error) => {
-            examined.findings.push(unknown_keys(&name, &error));
-            return examined;
-        }
-    };
+    let stored = stored.map(|stored| stored.kms);
     let expected = expected_keys(config);
     let found = stored.as_ref().map_or(0, Vec::len);
     examined.findings.push(database(config, &name, stored.as_ref().map(Vec::len)));
@@ -130,8 +124,8 @@ fn unknown_keys(node: &str, error: &StartStep) -> Finding {
 /// The wrapper key of a node that has one, or will.
 async fn wrapper_key(config: &NodeConfig, service: &Service, data_dir: &Path, node: &str) -> Vec<Finding> {
     let configured = config.crypto.wrapper_key.as_ref().and_then(|wrapper| wrapper.wrapper_key_id.clone());
-    let key = match stored_wrapper_keys(config, data_dir).await {
-        Ok(mut stored) => stored.pop_first().or(configured),
+    let key = match stored_keys(config, data_dir).await {
+        Ok(stored) => stored.unwrap_or_default().wrapper_keys().next().map(str::to_owned).or(configured),
         Err(error) => {
             let text = format!("its wrapper key is not known: {}", cantle_sequencing::chain(&error));
             return vec![Finding::fail(node, Check::Database, text, "Correct that first")];

@@ -1,7 +1,5 @@
 //! What one node needs of the KMS, read from its configuration and its store.
 
-use std::collections::BTreeSet;
-
 use cantle_config::{
     AutoInit, Config, CryptoProvider, EncryptionScheme, KmsConfig, NodeConfig, NodeKind, SigningScheme,
 };
@@ -15,7 +13,7 @@ use crate::{
     base::vault_options,
     error::StartStep,
     storage,
-    stored_keys::{StoredKey, StoredMaterial},
+    stored_keys::{StoredKey, StoredKeys, StoredMaterial},
 };
 
 /// A node's needs.
@@ -77,11 +75,12 @@ impl Need {
         config: &Config,
         node: &NodeConfig,
         kms: &KmsConfig,
-        stored: Vec<StoredKey>,
-        wrapper_keys: &BTreeSet<String>,
+        stored: StoredKeys,
         options: &IamPolicyOptions,
     ) -> Result<Self, StartStep> {
         let identity = storage::identity(node);
+        let wrapper_keys = stored.wrapper_keys().filter_map(|id| KmsKeyId::parse(id).ok()).collect();
+        let stored = stored.kms;
         let makes_keys = making(config, node, &stored, options);
         let assumes = kms.credentials.assume_role.as_ref().map(|role| role.role_arn.clone());
         let account = account_of(kms, options);
@@ -116,7 +115,7 @@ impl Need {
             },
             imported_signing: Vec::new(),
             imported_encryption: Vec::new(),
-            wrapper_keys: wrapper_keys.iter().filter_map(|id| KmsKeyId::parse(id).ok()).collect(),
+            wrapper_keys,
             fixed_tags: tags.iter().filter(|(name, _)| fixed(name)).cloned().collect(),
             tag_names: tags.into_iter().map(|(name, _)| name).collect(),
             named,

@@ -15,7 +15,7 @@ use super::{
     need::account_of,
     statement::{IamCondition, Statements, all, condition, equals, partition},
 };
-use crate::{base::vault_options, error::StartStep, storage, stored_keys::stored_wrapper_keys};
+use crate::{base::vault_options, error::StartStep, storage, stored_keys::stored_keys};
 
 /// What a node needs for its wrapper key.
 #[derive(Debug)]
@@ -40,8 +40,8 @@ impl WrapperNeed {
         options: &IamPolicyOptions,
     ) -> Result<Self, StartStep> {
         let identity = storage::identity(node);
-        let stored = stored_wrapper_keys(node, data_dir).await?.pop_first();
-        let named = stored.as_ref().or(wrapper.wrapper_key_id.as_ref());
+        let stored = stored_keys(node, data_dir).await?.unwrap_or_default();
+        let named = stored.wrapper_keys().next().or(wrapper.wrapper_key_id.as_deref());
         let key = named.and_then(|id| KmsKeyId::parse(id).ok()).filter(|key| !key.is_alias());
         Ok(Self {
             region: kms.region.clone(),

@@ -13,8 +13,8 @@ use cantle_crypto::PublicKey;
 use cantle_identity::TopologyManager;
 use cantle_store::NodeStore;
 use cantle_topology::{
-    ChangeOptions, IdentifierDelegation, IsRootDelegation, NamespaceDelegation, OwnerToKeyMapping,
-    TopologyChangeOp, TopologyMapping,
+    ChangeOptions, IdentifierDelegation, NamespaceDelegation, OwnerToKeyMapping, TopologyChangeOp,
+    TopologyMapping,
 };
 use cantle_types::{Fingerprint, KeyName, KeyPurpose, ProtocolVersion, SystemClock};
 use cantle_vault::{GenerateError, KeyRole, PrivateKeyInfo, Vault};
@@ -91,7 +91,7 @@ pub(super) async fn rotate_kept(
 /// Where the topology names a key.
 struct Uses {
     mapped: Vec<OwnerToKeyMapping>,
-    /// Each with the new key for the old one.
+    /// Of namespaces and of identifiers.
     delegations: Vec<TopologyMapping>,
 }
 
@@ -122,36 +122,22 @@ async fn delegate(
     let new = successor(vault, old, KeyRole::Namespace).await?;
     let PublicKey::Signing(key) = &new else { unreachable!("what delegates is a signing key") };
     for mapping in &uses.delegations {
-        let known =
-            manager.state().uses_of_key(key.fingerprint()).any(|active| match (active.mapping(), mapping) {
-                (TopologyMapping::NamespaceDelegation(known), TopologyMapping::NamespaceDelegation(old)) => {
-                    known.namespace() == old.namespace()
-                }
-                (
-                    TopologyMapping::IdentifierDelegation(known),
-                    TopologyMapping::IdentifierDelegation(old),
-                ) => known.identifier == old.identifier,
-                _ => false,
-            });
-        if known {
-            continue;
-        }
         let delegated = match mapping {
             TopologyMapping::NamespaceDelegation(mapping) => {
-                let root =
-                    if mapping.is_root_delegation() { IsRootDelegation::Yes } else { IsRootDelegation::No };
+                let root = mapping.is_root_delegation().into();
                 let mapping = NamespaceDelegation::new(mapping.namespace().clone(), key.clone(), root);
                 TopologyMapping::NamespaceDelegation(mapping.expect("the new key is not the namespace's own"))
             }
             TopologyMapping::IdentifierDelegation(mapping) => {
-                let identifier = mapping.identifier.clone();
-                TopologyMapping::IdentifierDelegation(IdentifierDelegation {
-                    identifier,
-                    target: key.clone(),
-                })
+                let (identifier, target) = (mapping.identifier.clone(), key.clone());
+                TopologyMapping::IdentifierDelegation(IdentifierDelegation { identifier, target })
             }
             _ => unreachable!("only delegations were collected"),
         };
+        // Of an attempt that was interrupted.
+        if manager.state().uses_of_key(key.fingerprint()).any(|active| *active.mapping() == delegated) {
+            continue;
+        }
         let added = manager.authorize(TopologyChangeOp::Add, delegated, None, ChangeOptions::default()).await;
         added.map_err(|source| not_told(old, &new, source))?;
     }
