@@ -289,7 +289,7 @@ pub(crate) struct Restore {
     /// What `cantle backup` wrote
     #[arg(value_name = "FILE")]
     pub(crate) backup: PathBuf,
-    /// Moves the database aside that is there, under a name with the time
+    /// Keeps the database that is there under a name with the time, and puts the backup in its place
     #[arg(long)]
     pub(crate) replace: bool,
     /// Confirms for a sequencer that all members of its domain are restored to the same time or before it

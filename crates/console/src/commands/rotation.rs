@@ -30,7 +30,8 @@ const KMS_KEY: Param = required("newKmsKeyId", "text");
 const NAME: Param = optional("name", "text", Default::EmptyText);
 
 const TO_KMS_KEY: &str = "Replaces a key of the node by one that exists in the KMS.";
-const TO_NEW_KEY: &str = "Replaces a key of the node by a new one of the same purpose, and of the same scheme if the node makes such keys.";
+const TO_NEW_KEY: &str = "Replaces a key of the node by a new one of the same purpose, and of the same scheme if the node makes \
+                          such keys.";
 const ALL_KEYS: &str = "Replaces all keys of the node but that of its namespace.";
 
 pub(super) const COMMANDS: &[Spec] = &[

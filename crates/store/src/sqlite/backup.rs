@@ -259,8 +259,7 @@ const LASTING: [&str; 3] = ["-wal", "-journal", ""];
 
 /// What is there of a database: it, or a log without it, which SQLite would read into another one.
 fn occupied(database: &Path) -> Option<PathBuf> {
-    let parts = LASTING.iter().rev().map(|part| beside(database, part));
-    parts.into_iter().find(|part| part.exists())
+    LASTING.iter().rev().map(|part| beside(database, part)).find(|part| part.exists())
 }
 
 /// The way from an old database to a new one beside it.
