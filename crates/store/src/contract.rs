@@ -16,6 +16,7 @@ mod topology;
 use std::sync::Arc;
 
 use crate::NodeStore;
+pub use samples::{private, signing_pair};
 
 /// Runs the suite; each part on a store of its own from `fresh`.
 ///

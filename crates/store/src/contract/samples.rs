@@ -16,7 +16,12 @@ pub(super) fn time(microseconds: i64) -> Timestamp {
     Timestamp::from_microsecond(microseconds).expect("a time near 1970 is a time")
 }
 
-pub(super) fn signing_pair() -> KeyPair {
+/// A new key pair.
+///
+/// # Panics
+/// Without randomness.
+#[must_use]
+pub fn signing_pair() -> KeyPair {
     SigningPrivateKey::generate(SigningKeyScheme::Ed25519).expect("an Ed25519 key can be made").into()
 }
 
@@ -29,7 +34,9 @@ pub(super) fn signing_key() -> PublicKey {
     signing_pair().public()
 }
 
-pub(super) fn private(pair: &KeyPair) -> StoredPrivateKey {
+/// A private key as it is stored in clear.
+#[must_use]
+pub fn private(pair: &KeyPair) -> StoredPrivateKey {
     StoredPrivateKey {
         fingerprint: pair.fingerprint().clone(),
         purpose: pair.purpose(),

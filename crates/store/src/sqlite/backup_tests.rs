@@ -3,10 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use cantle_crypto::{KeyPair, SigningKeyScheme, SigningPrivateKey};
-
 use super::*;
-use crate::{KeyStore, NodeKind, StoredPrivateKey};
+use crate::{KeyStore, NodeKind, contract};
 
 const OLD: usize = 3;
 const NEW: usize = 1;
@@ -26,14 +24,8 @@ async fn open(path: &Path) -> SqliteStore {
 }
 
 async fn insert_key(store: &SqliteStore) {
-    let pair: KeyPair = SigningPrivateKey::generate(SigningKeyScheme::Ed25519).unwrap().into();
-    let private = StoredPrivateKey {
-        fingerprint: pair.fingerprint().clone(),
-        purpose: pair.purpose(),
-        key: pair.to_versioned_bytes(),
-        wrapper_key_id: None,
-    };
-    store.private_key_insert(&pair.public(), None, &private).await.unwrap();
+    let pair = contract::signing_pair();
+    store.private_key_insert(&pair.public(), None, &contract::private(&pair)).await.unwrap();
 }
 
 /// How many keys are in a database.

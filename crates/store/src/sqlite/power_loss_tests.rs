@@ -7,11 +7,11 @@
 use std::fs;
 use std::path::Path;
 
-use cantle_crypto::{KeyPair, SigningKeyScheme, SigningPrivateKey};
+use cantle_crypto::KeyPair;
 use sqlx::ConnectOptions;
 
 use super::*;
-use crate::{KeyStore, NodeKind, StoredPrivateKey};
+use crate::{KeyStore, NodeKind, contract};
 
 const WRITES: usize = 12;
 /// Cuts between two acknowledged writes, besides those at their edges.
@@ -36,18 +36,11 @@ async fn open(path: &Path) -> SqliteStore {
 }
 
 async fn insert(store: &SqliteStore, pair: &KeyPair) -> Result<(), StoreError> {
-    let private = StoredPrivateKey {
-        fingerprint: pair.fingerprint().clone(),
-        purpose: pair.purpose(),
-        key: pair.to_versioned_bytes(),
-        wrapper_key_id: None,
-    };
-    store.private_key_insert(&pair.public(), None, &private).await.map(drop)
+    store.private_key_insert(&pair.public(), None, &contract::private(pair)).await.map(drop)
 }
 
 fn pairs(count: usize) -> Vec<KeyPair> {
-    let pair = || SigningPrivateKey::generate(SigningKeyScheme::Ed25519).unwrap().into();
-    (0..count).map(|_| pair()).collect()
+    (0..count).map(|_| contract::signing_pair()).collect()
 }
 
 /// How many of the keys, in their order, are in a store made of these files; it must be the first of them.

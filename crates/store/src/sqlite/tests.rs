@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use cantle_crypto::{KeyPair, SigningKeyScheme, SigningPrivateKey};
+use cantle_crypto::KeyPair;
 use jiff::Timestamp;
 use sqlx::ConnectOptions;
 
@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     CryptoProvider, KeyOrigin, KeyStore, KmsMetadata, NewTopologyTransaction, NodeKind, NodeStore,
     SettingsStore, StoredPrivateKey, TimeQuery, TopologyOp, TopologyQuery, TopologyStore, TopologyStoreId,
-    contract,
+    contract::{self, signing_pair as pair},
 };
 
 fn node(name: &str) -> NodeIdentity {
@@ -39,18 +39,8 @@ async fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(options(path)).await.unwrap()
 }
 
-fn pair() -> KeyPair {
-    SigningPrivateKey::generate(SigningKeyScheme::Ed25519).unwrap().into()
-}
-
 async fn insert_private(store: &SqliteStore, pair: &KeyPair) {
-    let private = StoredPrivateKey {
-        fingerprint: pair.fingerprint().clone(),
-        purpose: pair.purpose(),
-        key: pair.to_versioned_bytes(),
-        wrapper_key_id: None,
-    };
-    store.private_key_insert(&pair.public(), None, &private).await.unwrap();
+    store.private_key_insert(&pair.public(), None, &contract::private(pair)).await.unwrap();
 }
 
 /// Runs SQL behind the store's back.

@@ -13,9 +13,10 @@ mod tls;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cantle_crypto::{KeyPair, SigningKeyScheme, SigningPrivateKey};
+use cantle_crypto::KeyPair;
 use cantle_store::{
-    KeyStore, NodeIdentity, NodeKind, NodeStore, PostgresOptions, PostgresStore, StoredPrivateKey, contract,
+    KeyStore, NodeIdentity, NodeKind, NodeStore, PostgresOptions, PostgresStore,
+    contract::{self, signing_pair as pair},
 };
 use cantle_testkit::{POSTGRES_PASSWORD as PASSWORD, POSTGRES_USER as USER, PostgresCluster as Cluster};
 
@@ -45,18 +46,8 @@ async fn open(options: &PostgresOptions) -> PostgresStore {
     PostgresStore::open(options.clone()).await.unwrap()
 }
 
-fn pair() -> KeyPair {
-    SigningPrivateKey::generate(SigningKeyScheme::Ed25519).unwrap().into()
-}
-
 async fn insert_private(store: &PostgresStore, pair: &KeyPair) {
-    let private = StoredPrivateKey {
-        fingerprint: pair.fingerprint().clone(),
-        purpose: pair.purpose(),
-        key: pair.to_versioned_bytes(),
-        wrapper_key_id: None,
-    };
-    store.private_key_insert(&pair.public(), None, &private).await.unwrap();
+    store.private_key_insert(&pair.public(), None, &contract::private(pair)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
