@@ -24,14 +24,9 @@ const STAGES: [&str; 5] =
     ["making keys and identity", "started", "connected to a domain", "connected", "pinged in"];
 
 fn config(workplace: &Workplace) -> PathBuf {
-    let mut text = "canton.domains.mydomain.init.domain-parameters.protocol-version = 7\n".to_owned();
-    for (kind, name) in NODES {
-        text += &format!(
-            "canton.{kind}.{name}.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}\n",
-            workplace.endpoint
-        );
-    }
-    workplace.write("domain.conf", &text)
+    let nodes = NODES.map(|(kind, name)| format!("{kind}.{name}"));
+    let text = "canton.domains.mydomain.init.domain-parameters.protocol-version = 7";
+    workplace.with_kms("domain.conf", text, nodes.iter().map(String::as_str))
 }
 
 fn begin(workplace: &Workplace, config: &Path) -> Process {

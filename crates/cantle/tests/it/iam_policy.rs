@@ -1,7 +1,7 @@
 //! The policy that `cantle iam-policy` prints is the least one: with it everything succeeds, without any one of its
 //! actions something fails, and no other key can be used.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aws_sdk_kms::{
     Client,
@@ -191,23 +191,22 @@ async fn keys_that_the_operator_registers_need_four_actions_and_are_named() {
 }
 
 /// The nodes of a distributed domain and two participants at a KMS.
-fn domain(workplace: &Workplace, more: &str) -> String {
-    let nodes = ["domain-managers.manager", "sequencers.sequencer1", "mediators.mediator1"];
-    let participants = ["participants.participant1", "participants.participant2"];
-    let crypto = nodes.iter().chain(&participants).map(|node| {
-        format!(
-            "canton.{node}.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}\n",
-            workplace.endpoint
-        )
-    });
-    let parameters = "canton.domain-managers.manager.init.domain-parameters.protocol-version = 7\n";
-    format!("{}{parameters}{more}", crypto.collect::<String>())
+fn domain(workplace: &Workplace, name: &str, more: &str) -> PathBuf {
+    let nodes = [
+        "domain-managers.manager",
+        "sequencers.sequencer1",
+        "mediators.mediator1",
+        "participants.participant1",
+        "participants.participant2",
+    ];
+    let parameters = "canton.domain-managers.manager.init.domain-parameters.protocol-version = 7";
+    workplace.with_kms(name, &format!("{parameters}\n{more}"), nodes)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_sync_domain_works_with_its_printed_policy() {
     let mut workplace = Workplace::new(SIX);
-    let config = workplace.write("domain.conf", &domain(&workplace, ""));
+    let config = domain(&workplace, "domain.conf", "");
     let (least, _) = policy(&workplace, &config, &[]);
     workplace.allow(&least);
     let finished = workplace.run(
@@ -226,19 +225,19 @@ async fn a_whole_sync_domain_works_with_its_printed_policy() {
 #[test]
 fn sequencers_and_mediators_follow_the_nodes_that_can_say_whether_they_make_keys() {
     let workplace = Workplace::new(SIX);
-    let making = workplace.write("making.conf", &domain(&workplace, ""));
+    let making = domain(&workplace, "making.conf", "");
     assert!(actions(&policy(&workplace, &making, &[]).0).contains(&"kms:CreateKey".to_owned()));
     let (policy_, _) = policy(&workplace, &making, &["--pre-generated"]);
     assert!(!actions(&policy_).contains(&"kms:CreateKey".to_owned()));
     let registered = "canton.domain-managers.manager.init.auto-init = false\n\
                       canton.participants.participant1.init.auto-init = false\n\
                       canton.participants.participant2.init.auto-init = false\n";
-    let registered = workplace.write("registered.conf", &domain(&workplace, registered));
+    let registered = domain(&workplace, "registered.conf", registered);
     let (policy_, notes) = policy(&workplace, &registered, &[]);
     assert_eq!(actions(&policy_), ["kms:Decrypt", "kms:DescribeKey", "kms:GetPublicKey", "kms:Sign"]);
     assert!(notes.contains("sequencer1 makes no key"), "{notes}");
     let mixed = "canton.domain-managers.manager.init.auto-init = false\n";
-    let mixed = workplace.write("mixed.conf", &domain(&workplace, mixed));
+    let mixed = domain(&workplace, "mixed.conf", mixed);
     assert!(actions(&policy(&workplace, &mixed, &[]).0).contains(&"kms:TagResource".to_owned()));
 }
 

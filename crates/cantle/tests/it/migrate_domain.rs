@@ -1,6 +1,6 @@
 //! `cantle migrate` in a domain at work: its nodes move one after the other, and pings go on.
 
-use cantle_testkit::Process;
+use cantle_testkit::{Finished, Process};
 
 use crate::{
     migrate::{PASSPHRASE, all, without_ed25519},
@@ -70,16 +70,13 @@ fn pings_go_on_while_each_kind_of_node_moves_in_turn() {
         let mut pings = Process::spawn(&mut command).unwrap();
         pings.wait_for("round 2", SOON).unwrap();
 
-        let kms = format!(
-            "canton.{kind}.{name}.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}\n",
-            workplace.endpoint
+        let new = workplace.with_kms(
+            &format!("{name}-new.conf"),
+            &block(index),
+            [format!("{kind}.{name}").as_str()],
         );
-        let new = workplace.write(&format!("{name}-new.conf"), &(block(index) + &kms));
         let migrate = |last: &str| {
-            let mut command = workplace.cantle();
-            command.args(["migrate", "to-kms", last, "--node", name, "--export"]).arg(format!("{name}.age"));
-            command.arg("-c").arg(&new).env("CANTLE_EXPORT_PASSPHRASE", PASSPHRASE);
-            let moved = Process::spawn(&mut command).unwrap().finish(SOON).unwrap();
+            let moved = migrate(&workplace, &new, name, &[last]);
             assert_eq!(moved.status.code(), Some(0), "{name} {last}: {}", moved.stderr);
         };
         migrate("--prepare");
@@ -101,35 +98,12 @@ fn pings_go_on_while_each_kind_of_node_moves_in_turn() {
     }
 }
 
-const MOVE: [&str; 2] = ["to-kms", "--yes"];
-
-/// Moves a stopped node into the KMS.
-fn moved(
-    workplace: &Workplace,
-    config: &std::path::Path,
-    node: &str,
-    more: &[&str],
-) -> cantle_testkit::Finished {
+/// `cantle migrate to-kms` of a node, with its own export file.
+fn migrate(workplace: &Workplace, config: &std::path::Path, node: &str, arguments: &[&str]) -> Finished {
     let mut command = workplace.cantle();
-    command
-        .arg("migrate")
-        .args(MOVE)
-        .args(more)
-        .args(["--node", node, "--export"])
-        .arg(format!("{node}.age"));
-    command.arg("-c").arg(config).env("CANTLE_EXPORT_PASSPHRASE", PASSPHRASE);
+    command.args(["migrate", "to-kms", "--node", node, "--export"]).arg(format!("{node}.age"));
+    command.args(arguments).arg("-c").arg(config).env("CANTLE_EXPORT_PASSPHRASE", PASSPHRASE);
     Process::spawn(&mut command).unwrap().finish(SOON).unwrap()
-}
-
-/// A configuration, and the same with some nodes' keys in the KMS.
-fn with_kms(workplace: &Workplace, name: &str, text: &str, nodes: &[&str]) -> std::path::PathBuf {
-    let kms = nodes.iter().map(|node| {
-        format!(
-            "canton.{node}.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}\n",
-            workplace.endpoint
-        )
-    });
-    workplace.write(name, &(text.to_owned() + &kms.collect::<String>()))
 }
 
 fn ran(workplace: &Workplace, config: &std::path::Path, script: &str) {
@@ -151,8 +125,8 @@ fn an_embedded_domain_moves_with_the_keys_of_its_three_parts() {
         &old,
         "participant1.domains.connect_local(mydomain)\nparticipant1.health.ping(participant1)\n",
     );
-    let new = with_kms(&workplace, "new.conf", &text, &["domains.mydomain"]);
-    let moved = moved(&workplace, &new, "mydomain", &[]);
+    let new = workplace.with_kms("new.conf", &text, ["domains.mydomain"]);
+    let moved = migrate(&workplace, &new, "mydomain", &["--yes"]);
     assert!(moved.stdout.contains("4 imported"), "{}{}", moved.stdout, moved.stderr);
     ran(&workplace, &new, "participant1.domains.reconnect_all()\nparticipant1.health.ping(participant1)\n");
 }
@@ -176,8 +150,8 @@ fn where_the_kms_has_no_ed25519_the_members_learn_the_new_keys() {
     let nodes = ["domains.mydomain", "participants.participant1"];
     for count in 1..=nodes.len() {
         let name = nodes[count - 1].split('.').next_back().unwrap();
-        config = with_kms(&workplace, &format!("{name}.conf"), &text, &nodes[..count]);
-        let moved = moved(&workplace, &config, name, &["--rotate-ed25519"]);
+        config = workplace.with_kms(&format!("{name}.conf"), &text, nodes[..count].iter().copied());
+        let moved = migrate(&workplace, &config, name, &["--yes", "--rotate-ed25519"]);
         assert_eq!(moved.status.code(), Some(0), "{name}: {}", moved.stderr);
         // Twice: with what the domain does not know yet, and with what it has learnt.
         for _ in 0..2 {
@@ -224,15 +198,15 @@ fn a_sequencer_and_a_mediator_are_rotated_first_with_the_lines_that_are_printed(
     let nodes = ["sequencers.sequencer1", "mediators.mediator1"];
     for count in 1..=nodes.len() {
         let name = nodes[count - 1].split('.').next_back().unwrap();
-        let before = with_kms(&workplace, "before.conf", &text, &nodes[..count - 1]);
-        let new = with_kms(&workplace, "new.conf", &text, &nodes[..count]);
-        let first = moved(&workplace, &new, name, &["--rotate-ed25519"]);
+        let before = workplace.with_kms("before.conf", &text, nodes[..count - 1].iter().copied());
+        let new = workplace.with_kms("new.conf", &text, nodes[..count].iter().copied());
+        let first = migrate(&workplace, &new, name, &["--yes", "--rotate-ed25519"]);
         assert_eq!(first.status.code(), Some(1), "{name}: {}", first.stdout);
         assert!(first.stderr.contains("MIGRATION_ROTATE_FIRST"), "{}", first.stderr);
         let lines = first.stderr.lines().filter_map(|line| line.strip_prefix("  "));
         let lines: String = lines.map(|line| format!("{line}\n")).collect();
         ran(&workplace, &before, &format!("{pings}{lines}{pings}"));
-        let done = moved(&workplace, &new, name, &["--rotate-ed25519"]);
+        let done = migrate(&workplace, &new, name, &["--yes", "--rotate-ed25519"]);
         assert!(done.stdout.contains("1 imported, 0 rotated"), "{name}: {}{}", done.stdout, done.stderr);
         ran(&workplace, &new, pings);
     }

@@ -105,13 +105,7 @@ async fn a_root_key_in_another_account_signs_by_files() {
     let root = make_key(&other, KeySpec::EccNistP384, KeyUsageType::SignVerify).await;
     let public = other.get_public_key().key_id(&root.id).send().await.unwrap();
     fs::write(site.path("root.der"), public.public_key().unwrap()).unwrap();
-    site.workplace.write(
-        "other.conf",
-        &format!(
-            "canton.participants.root.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}",
-            site.workplace.endpoint
-        ),
-    );
+    site.workplace.with_kms("other.conf", "", ["participants.root"]);
 
     let prepared = site.topology("prepare namespace-delegation --key root.der --out root.prepared");
     let namespace = fingerprint_after(&prepared, "root certificate of namespace ").replace(':', "");

@@ -49,16 +49,10 @@ print("all rotated")
 
 /// The five nodes as a daemon, and a configuration of consoles that reach them.
 fn daemon(workplace: &Workplace) -> (Process, PathBuf) {
-    let mut text = "canton.parameters.ports-file = ports.json\n\
-                    canton.domain-managers.manager.init.domain-parameters.protocol-version = 7\n"
-        .to_owned();
-    for (kind, name) in NODES {
-        text += &format!(
-            "canton.{kind}.{name}.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}\n",
-            workplace.endpoint
-        );
-    }
-    let config = workplace.write("nodes.conf", &text);
+    let text = "canton.parameters.ports-file = ports.json\n\
+                canton.domain-managers.manager.init.domain-parameters.protocol-version = 7";
+    let nodes = NODES.map(|(kind, name)| format!("{kind}.{name}"));
+    let config = workplace.with_kms("nodes.conf", text, nodes.iter().map(String::as_str));
     let found = workplace.write("found.canton", FOUND);
     let mut command = workplace.cantle();
     command.arg("daemon").arg("-c").arg(config).arg("--bootstrap").arg(found);
@@ -223,17 +217,12 @@ async fn an_embedded_domain_replaces_and_renews_its_keys_too() {
     let workplace = Workplace::new(SIX);
     let operator = workplace.client("operator");
     let mine = make_key(&operator, KeySpec::EccNistP256, KeyUsageType::SignVerify).await;
-    let text: String = ["domains.mydomain", "participants.participant1"]
-        .iter()
-        .map(|node| {
-            format!(
-                "canton.{node}.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{}\" }} }}\n",
-                workplace.endpoint
-            )
-        })
-        .collect();
-    let more = format!("init.domain-parameters.protocol-version = 7, public-api.port = {}", free_port());
-    let config = workplace.write("embedded.conf", &format!("{text}canton.domains.mydomain {{ {more} }}\n"));
+    let text = format!(
+        "canton.domains.mydomain {{ init.domain-parameters.protocol-version = 7, public-api.port = {} }}",
+        free_port()
+    );
+    let config =
+        workplace.with_kms("embedded.conf", &text, ["domains.mydomain", "participants.participant1"]);
     let (daemon, ready) = workplace.daemon(&config, "ready: domain mydomain");
     daemon.terminate(SOON).unwrap();
     let roots = roots(&workplace, &config);

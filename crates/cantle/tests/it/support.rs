@@ -122,6 +122,22 @@ impl Workplace {
         self.write("participant1.conf", &text)
     }
 
+    /// A configuration with the keys of some nodes (`participants.participant1`) in this KMS.
+    pub(crate) fn with_kms<'a>(
+        &self,
+        name: &str,
+        text: &str,
+        nodes: impl IntoIterator<Item = &'a str>,
+    ) -> PathBuf {
+        let endpoint = &self.endpoint;
+        let kms = nodes.into_iter().map(|node| {
+            format!(
+                "canton.{node}.crypto {{ provider = kms, kms {{ type = aws, region = us-east-1, endpoint-override = \"{endpoint}\" }} }}\n"
+            )
+        });
+        self.write(name, &(format!("{text}\n") + &kms.collect::<String>()))
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
